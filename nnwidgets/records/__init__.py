@@ -1,0 +1,10 @@
+"""Plain data: what was read, what was found, where the run stands. NumPy only."""
+
+from ._finding import Finding as Finding
+from ._finding import Notice as Notice
+from ._finding import Severity as Severity
+from ._histogram import Histogram as Histogram
+from ._series import Series as Series
+from ._status import Command as Command
+from ._status import RunState as RunState
+from ._status import Status as Status

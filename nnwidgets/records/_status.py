@@ -1,0 +1,53 @@
+"""Where a run stands, and what a user asks of it: the two small records that train/ and panels/ exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+RunState = Literal["idle", "compiling", "running", "paused", "stopped", "finished"]
+CommandName = Literal["pause", "resume", "step", "run", "stop", "multiplier", "pause_when", "forget_pauses"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands.
+
+    Attributes:
+        state: what the loop is doing.
+        step: updates made so far.
+        target: the step at which the present `run` ends; None when only the data ends it.
+        steps_per_second: over the last second or so; 0.0 before it is known.
+        seconds_left: until `target`; None when unknown.
+        probe_every: for each kind of probe ("statistics", "histograms", "activations"), it reads every k-th step;
+            0 while that kind is off.
+        watching_share: seconds spent watching over the run's own seconds, so far.
+        multiplier: the learning-rate multiplier, 1.0 unless changed.
+        pauses: the standing pause conditions, in words.
+        message: one line for the user ("compiling the step", "paused: loss > 3", "the data ended"), or "".
+    """
+
+    state: RunState = "idle"
+    step: int = 0
+    target: int | None = None
+    steps_per_second: float = 0.0
+    seconds_left: float | None = None
+    probe_every: dict[str, int] | None = None
+    watching_share: float = 0.0
+    multiplier: float = 1.0
+    pauses: tuple[str, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One wish of the user, queued by a callback and applied by the loop between two steps.
+
+    Attributes:
+        name: what to do.
+        value: ``run``: how many steps (int); ``multiplier``: the factor (float); ``pause_when``: a condition
+            (see `nnw.Session.pause_when`); else None.
+    """
+
+    name: CommandName
+    value: Any = None
