@@ -4,6 +4,9 @@ from ._finding import Finding as Finding
 from ._finding import Notice as Notice
 from ._finding import Severity as Severity
 from ._histogram import Histogram as Histogram
+from ._history import History as History
+from ._history import Table as Table
+from ._history import UnknownReading as UnknownReading
 from ._series import Series as Series
 from ._status import Command as Command
 from ._status import RunState as RunState
