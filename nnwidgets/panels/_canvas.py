@@ -1,0 +1,47 @@
+"""Canvas widgets: pictures too dense for SVG, drawn in the browser from one trait."""
+
+from __future__ import annotations
+
+import anywidget
+import traitlets
+
+from ._theme import STATIC
+
+
+def script(name: str) -> str:
+    """The JavaScript of a canvas: what all share, then its own. One text, since the widget's code has no folder."""
+    return (STATIC / "canvas.js").read_text("utf-8") + (STATIC / name).read_text("utf-8")
+
+
+class Canvas(anywidget.AnyWidget):
+    """A canvas that redraws when its one trait changes: one message an update, and the newest always wins.
+
+    Attributes:
+        data: what to draw: numbers, texts, and arrays as little-endian bytes (see each canvas's script).
+    """
+
+    data = traitlets.Dict().tag(sync=True)
+
+
+class CurvesCanvas(Canvas):
+    """Small curves one below the other, each with its own scale."""
+
+    _esm = script("curves.js")
+
+
+class HeatmapCanvas(Canvas):
+    """Rows x steps as colours."""
+
+    _esm = script("heatmap.js")
+
+
+class HistogramsCanvas(Canvas):
+    """A small histogram a layer, now and at the first step."""
+
+    _esm = script("histograms.js")
+
+
+class SharesCanvas(Canvas):
+    """Two shares a layer as bars."""
+
+    _esm = script("shares.js")

@@ -1,0 +1,172 @@
+"""The buttons and fields with which a user steers the run."""
+
+from __future__ import annotations
+
+import functools
+import html
+import math
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from nnwidgets.records import Command, Status
+
+from ._comms import advice
+from ._status_line import status_line
+
+# What a user can ask to pause at: the words, the condition's name, and the value offered first (None: it has none).
+CONDITIONS: dict[str, tuple[str, float | None]] = {
+    "a step is reached": ("step", 1000.0),
+    "the loss is above": ("loss above", 10.0),
+    "a number is not finite": ("non-finite", None),
+    "something is found": ("finding", None),
+}
+
+
+class Controls:
+    """Run controls and the status line. Callbacks queue commands and do nothing else.
+
+    Args:
+        send: takes each command; called in whatever thread the callback runs.
+    """
+
+    def __init__(self, send: Callable[[Command], None]) -> None:
+        self._send = send
+        self._status = Status()
+        self._pending = ""
+        self._build()
+        self._connect()
+        self.show(self._status, None)
+
+    def show(self, status: Status, live: bool | None, pending: str = "") -> None:
+        """Show where the run stands, and only enable what makes sense there."""
+        new_multiplier = status.multiplier != self._status.multiplier
+        self._status, self._pending = status, pending
+        self._line.value = status_line(status, pending)
+        active = status.state in ("running", "paused", "compiling")
+        paused = status.state == "paused"
+        with self._pause.hold_sync():
+            self._pause.description, self._pause.icon = ("Resume", "play") if paused else ("Pause", "pause")
+            self._pause.disabled = not active
+        self._step.disabled = not paused
+        self._run.disabled = not (paused or status.state == "running")
+        self._stop.disabled = not active
+        self._reset.disabled = status.multiplier == 1.0
+        self._forget.disabled = not status.pauses
+        self._pauses.value = html.escape("pauses at: " + ", ".join(status.pauses)) if status.pauses else ""
+        hint = advice() if live is False and active else ""
+        self._hint.value = f'<div class="nnw-hint">{html.escape(hint)}</div>' if hint else ""
+        if new_multiplier:
+            self._show_multiplier(status.multiplier)
+
+    def fail(self, what: str) -> None:
+        """Show the exception being handled: what a callback prints or raises is lost otherwise."""
+        text = html.escape(traceback.format_exc(limit=-4))
+        self._error.value = f'<div class="nnw-error"><b>{html.escape(what)} failed.</b><pre>{text}</pre></div>'
+
+    def guarded(self, callback: Callable[..., None], what: str) -> Callable[..., None]:
+        """The callback, with its exceptions shown in the dashboard."""
+
+        @functools.wraps(callback)
+        def run(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception:
+                self.fail(what)
+
+        return run
+
+    def _build(self) -> None:
+        def button(text: str, icon: str, tooltip: str, style: str = "") -> ipywidgets.Button:
+            return ipywidgets.Button(description=text, icon=icon, tooltip=tooltip, button_style=style)
+
+        def label(text: str) -> ipywidgets.Label:
+            return ipywidgets.Label(text).add_class("nnw-gap")
+
+        self._pause = button("Pause", "pause", "Hold the run between two steps, or let it go on", "primary")
+        self._step = button("Step", "step-forward", "Make exactly one step and hold again")
+        self._run = button("Run", "fast-forward", "Make this many more steps, then pause").add_class("nnw-gap")
+        self._count = ipywidgets.BoundedIntText(
+            100, min=1, max=10**9, tooltip="How many steps", layout={"width": "86px"}
+        )
+        self._stop = button("Stop", "stop", "End the cell; session.run() goes on from here", "danger").add_class(
+            "nnw-gap"
+        )
+        self._slider = ipywidgets.FloatLogSlider(
+            1.0, min=-3, max=2, step=0.05, readout=False, continuous_update=False, layout={"width": "150px"},
+            tooltip="Multiplies the learning rate from the next step on",
+        )  # fmt: skip
+        self._factor = ipywidgets.FloatText(1.0, tooltip="The factor as a number", layout={"width": "78px"})
+        self._reset = button("", "undo", "Back to the optimizer's own learning rate (1)")
+        self._condition = ipywidgets.Dropdown(
+            options=list(CONDITIONS), tooltip="When to pause", layout={"width": "170px"}
+        )
+        self._value = ipywidgets.FloatText(1000.0, tooltip="The step, or the loss", layout={"width": "86px"})
+        self._add = button("Add", "plus", "Pause the run as soon as this holds")
+        self._forget = button("Clear", "times", "Forget all these conditions")
+        self._pauses, self._line = ipywidgets.HTML(), ipywidgets.HTML()
+        self._hint, self._error = ipywidgets.HTML(), ipywidgets.HTML()
+        steering = [
+            self._pause, self._step, self._run, self._count, ipywidgets.Label("steps"), self._stop,
+            label("learning rate \u00d7"), self._slider, self._factor, self._reset,
+        ]  # fmt: skip
+        pausing = [ipywidgets.Label("pause when"), self._condition, self._value, self._add, self._pauses, self._forget]
+        rows = [ipywidgets.HBox(row).add_class("nnw-row") for row in (steering, pausing)]
+        self.widget = ipywidgets.VBox([self._line, self._hint, *rows, self._error]).add_class("nnw-controls")
+
+    def _connect(self) -> None:
+        def clicked(button: ipywidgets.Button, callback: Callable[[], None], what: str) -> None:
+            button.on_click(self.guarded(lambda _: callback(), what))
+
+        clicked(self._pause, self._pause_or_resume, "Pause")
+        clicked(self._step, lambda: self._ask("step", "one step"), "Step")
+        clicked(self._run, self._run_steps, "Run")
+        clicked(self._stop, lambda: self._ask("stop", "stopping"), "Stop")
+        clicked(self._reset, lambda: self._multiply(1.0), "The learning rate's reset")
+        clicked(self._add, self._pause_when, "The pause condition")
+        clicked(self._forget, lambda: self._ask("forget_pauses", "forgetting the conditions"), "Clear")
+        for field in (self._slider, self._factor):
+            field.observe(self.guarded(lambda change: self._multiply(change["new"]), "The learning rate"), "value")
+        self._condition.observe(self.guarded(self._offer_value, "The pause condition"), "value")
+
+    def _ask(self, name: Any, words: str, value: Any = None) -> None:
+        self._error.value = ""
+        self._send(Command(name, value))
+        # seen at once, though the loop may be in the middle of a long step
+        self._pending = f"{words} …"
+        self._line.value = status_line(self._status, self._pending)
+
+    def _pause_or_resume(self) -> None:
+        if self._status.state == "paused":
+            self._ask("resume", "resuming")
+        else:
+            self._ask("pause", "pausing after this step")
+
+    def _run_steps(self) -> None:
+        self._ask("run", f"{self._count.value:,} steps", int(self._count.value))
+
+    def _multiply(self, factor: float) -> None:
+        if math.isclose(factor, self._status.multiplier, rel_tol=1e-9):
+            return
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"The learning-rate multiplier must be a number of at least 0; got {factor}.")
+        self._ask("multiplier", f"learning rate \u00d7 {factor:.3g}", float(factor))
+        self._reset.disabled = False
+
+    def _show_multiplier(self, factor: float) -> None:
+        self._factor.value = float(f"{factor:.4g}")
+        if self._slider.min <= math.log10(max(factor, 1e-30)) <= self._slider.max:
+            self._slider.value = factor
+
+    def _offer_value(self, change: dict[str, Any]) -> None:
+        value = CONDITIONS[change["new"]][1]
+        self._value.disabled = value is None
+        if value is not None:
+            self._value.value = value
+
+    def _pause_when(self) -> None:
+        name, offered = CONDITIONS[str(self._condition.value)]
+        value = None if offered is None else int(self._value.value) if name == "step" else float(self._value.value)
+        self._ask("pause_when", "condition added", (name, value))

@@ -1,0 +1,124 @@
+"""A bqplot figure over the steps, with axes whose ticks people can read."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ._theme import GREY, number
+
+with warnings.catch_warnings():
+    # bqscales sets metadata in a way that traitlets has deprecated
+    warnings.filterwarnings("ignore", "metadata {'args'", DeprecationWarning)
+    import bqplot
+
+MARGIN = {"top": 8, "bottom": 36, "left": 58, "right": 12}
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class StepFigure:
+    """One figure with the step on the horizontal axis; its marks are made once and then changed in place.
+
+    A logarithmic axis is a linear one whose data are log10 of the values: NaN is a gap, and the ticks are ours.
+
+    Args:
+        height: in CSS pixels.
+        log: whether the vertical axis shows powers of ten.
+    """
+
+    def __init__(self, height: int, *, log: bool) -> None:
+        self.log = log
+        self.x, self.y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
+        style = {"font-size": "11px"}
+        common = {"tick_style": style, "grid_lines": "solid", "num_ticks": 5}
+        self.steps = bqplot.Axis(scale=self.x, label="step", side="bottom", label_offset="28px", **common)
+        self.values = bqplot.Axis(scale=self.y, side="left", **common)
+        self.figure = bqplot.Figure(
+            axes=[self.steps, self.values],
+            fig_margin=MARGIN,
+            layout={"width": "100%", "height": f"{height}px", "min_width": "200px"},
+            animation_duration=0,
+        )
+        self._drawn: dict[object, tuple[float, ...]] = {}
+
+    def lines(self, width: float = 1.5, *, front: bool = True, **style: object) -> bqplot.Lines:
+        """A new set of lines in this figure; it is empty."""
+        mark = bqplot.Lines(
+            scales={"x": self.x, "y": self.y}, stroke_width=width, interactions={}, enable_hover=False, **style
+        )
+        self.figure.marks = [*self.figure.marks, mark] if front else [mark, *self.figure.marks]
+        return mark
+
+    def band(self, low: float, high: float) -> bqplot.Lines:
+        """A grey band over the whole width: what is normal."""
+        mark = self.lines(
+            0, front=False, fill="between", fill_colors=[GREY], fill_opacities=[0.14], colors=[GREY], opacities=[0.0]
+        )
+        mark.x, mark.y = np.array([-1e12, 1e12]), np.array([[low, low], [high, high]])
+        return mark
+
+    def guide(self, level: float) -> bqplot.Lines:
+        """A dashed grey line over the whole width."""
+        mark = self.lines(1, front=False, colors=[GREY], line_style="dashed")
+        mark.x, mark.y = np.array([-1e12, 1e12]), np.array([level, level])
+        return mark
+
+    def frame(self, steps: npt.ArrayLike, values: Iterable[npt.ArrayLike], include: Sequence[float] = ()) -> None:
+        """Set both axes so that everything finite, and `include`, is inside."""
+        finite = [np.asarray(part, np.float64) for part in values]
+        finite = [part[np.isfinite(part)] for part in finite]
+        ends = [float(edge) for part in finite if part.size for edge in (part.min(), part.max())]
+        low, high = min([*ends, *include], default=0.0), max([*ends, *include], default=1.0)
+        room = max(0.05 * (high - low), 0.02 * max(abs(low), abs(high)), 1e-6)
+        self._axis(self.y, self.values, low - room, high + room, self.log)
+        last = np.asarray(steps, np.float64)
+        first, last = (float(last.min()), float(last.max())) if last.size else (0.0, 1.0)
+        self._axis(self.x, self.steps, first, max(last, first + 1.0), False, whole=True)
+
+    def _axis(self, scale: object, axis: object, low: float, high: float, log: bool, *, whole: bool = False) -> None:
+        if self._drawn.get(axis) == (low, high, log):
+            return
+        self._drawn[axis] = (low, high, log)
+        ticks = ticks_between(low, high, log or whole)
+        labels = dict(zip([f"{tick:.12g}" for tick in ticks], tick_words(ticks, log, whole), strict=True))
+        with scale.hold_sync(), axis.hold_sync():  # type: ignore[attr-defined]
+            scale.min, scale.max = low, high  # type: ignore[attr-defined]
+            if axis.tick_labels != labels:  # type: ignore[attr-defined]
+                axis.tick_values, axis.tick_labels = np.array(ticks), labels  # type: ignore[attr-defined]
+
+
+def ticks_between(low: float, high: float, whole: bool, count: int = 5) -> list[float]:
+    """Round numbers between two ends, about `count` of them; only whole ones if asked, where there are two.
+
+    Example:
+        >>> ticks_between(0, 1000, whole=True), ticks_between(0.11, 0.14, whole=False)
+        ([0.0, 200.0, 400.0, 600.0, 800.0, 1000.0], [0.11, 0.12, 0.13, 0.14])
+    """
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    spacing = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    if whole and math.floor(high) - math.ceil(low) >= 1:
+        spacing = max(1.0, spacing)
+    first = math.ceil(low / spacing - 1e-9)
+    ticks = [
+        round(spacing * step, 12) + 0.0 for step in range(first, first + 4 * count) if spacing * step <= high + 1e-9
+    ]
+    return ticks or [round((low + high) / 2, 12)]
+
+
+def tick_words(ticks: Sequence[float], log: bool, whole: bool) -> list[str]:
+    """What stands at the ticks: all as numbers, or all as powers of ten.
+
+    Example:
+        >>> tick_words([-3, -2], log=True, whole=False), tick_words([-4, -2], log=True, whole=False)
+        (['0.001', '0.01'], ['10⁻⁴', '10⁻²'])
+    """
+    if not log:
+        return [number(tick, 6 if whole else 3) for tick in ticks]
+    if all(tick == round(tick) for tick in ticks) and max(abs(tick) for tick in ticks) > 3:
+        return ["10" + str(int(tick)).translate(SUPERSCRIPT) for tick in ticks]
+    return [number(10.0**tick, 2) for tick in ticks]

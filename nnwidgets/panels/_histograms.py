@@ -1,0 +1,64 @@
+"""How the values of each tensor are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets
+
+from nnwidgets.records import Finding, Histogram, History
+
+from ._canvas import HistogramsCanvas
+from ._panel import Panel
+from ._theme import colour_of, depth_order, layer_colours
+
+KINDS = ("gradient", "update", "parameter", "activation")
+
+
+class Histograms(Panel):
+    """A small histogram of each tensor's or layer's values: filled now, as an outline at the first step read.
+
+    Tells apart: values that stay spread out from values that collapse onto zero (dead) or pile up at both ends
+    (saturated); weights that moved from weights that did not. Horizontal: the value, each with its own ends; vertical:
+    the density, scaled to the taller of the two.
+    """
+
+    title = "Histograms"
+
+    def __init__(self) -> None:
+        self._kind = ipywidgets.ToggleButtons(options=KINDS, value="gradient", style={"button_width": "98px"})
+        self._kind.observe(lambda change: self.redraw(), "value")
+        self._note = ipywidgets.HTML()
+        self._canvas = HistogramsCanvas()
+        scroll = ipywidgets.Box([self._canvas]).add_class("nnw-scroll")
+        self.widget = ipywidgets.VBox([self._kind, self._note, scroll])
+
+    def update(self, history: History, findings: Sequence[Finding]) -> str | None:
+        """Draw the newest histograms of the chosen kind."""
+        available = [kind for kind in KINDS if history.histogram(f"{kind}/histogram") is not None]
+        if not available:
+            return "Waits for the first histograms. They are read more rarely than norms, where they cost more."
+        kind = str(self._kind.value)
+        now = history.histogram(f"{kind}/histogram")
+        first = history.histogram(f"{kind}/histogram", first=True)
+        if now is None or first is None:
+            self._note.value = f'<span class="nnw-note">no {kind} histogram yet</span>'
+            self._canvas.data = {}
+            return None
+        self._note.value = f'<span class="nnw-note">filled: step {now.step:,}; outline: step {first.step:,}</span>'
+        order, colours = depth_order(now.layers), layer_colours(history)
+        self._canvas.data = {
+            "names": [now.layers[row] for row in order],
+            "colors": [colour_of(now.layers[row], colours) for row in order],
+            "now": _pack(now, order),
+            "first": _pack(first, order) if first.layers == now.layers else None,
+        }
+        return None
+
+
+def _pack(histogram: Histogram, order: list[int]) -> dict[str, object]:
+    return {
+        "low": histogram.low[order].astype("<f4").tobytes(),
+        "high": histogram.high[order].astype("<f4").tobytes(),
+        "counts": histogram.counts[order].astype("<f4").tobytes(),
+    }

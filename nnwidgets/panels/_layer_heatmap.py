@@ -1,0 +1,85 @@
+"""All layers over all steps as colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets
+import numpy as np
+
+from nnwidgets.records import Finding, History, Series
+
+from ._canvas import HeatmapCanvas
+from ._panel import Panel
+from ._theme import colour_of, depth_order, layer_colours
+from ._thin import log10, thin
+
+# Readings whose size matters in powers of ten; the others are drawn as they are.
+POWERS = {"gradient/norm", "gradient/std", "update/norm", "update/std", "update/ratio", "parameter/norm"}
+POWERS |= {"parameter/std", "activation/std"}
+
+
+class LayerHeatmap(Panel):
+    """One reading of every layer (rows, the first layer on top) at every step (columns), as brightness.
+
+    Tells apart: trouble that begins in one layer and spreads (a slanted edge) from trouble everywhere at once (a
+    vertical edge), such as a learning rate that changed. Red cells hold a NaN or an infinity. A column that stands for
+    several steps shows their mean.
+    """
+
+    title = "Layers over steps"
+
+    def __init__(self) -> None:
+        self._reading = ipywidgets.Dropdown(description="reading", layout={"width": "260px"})
+        self._reading.observe(lambda change: self.redraw(), "value")
+        self._canvas = HeatmapCanvas()
+        self.widget = ipywidgets.VBox([self._reading, self._canvas])
+
+    def update(self, history: History, findings: Sequence[Finding]) -> str | None:
+        """Draw the chosen reading."""
+        self._offer(history)
+        name = self._reading.value
+        if name is None:
+            return "Waits for readings of layers: gradients, updates, parameters or activations of one step."
+        series = history[name]
+        order = depth_order(series.layers)
+        thinned = thin(series, 240)
+        values = thinned.values[:, order].T
+        shown = log10(values) if name in POWERS else values
+        finite = shown[np.isfinite(shown)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        # one slow layer must not leave the others in one colour, nor noise look like news
+        middle, half = (low + high) / 2, max((high - low) / 2, 0.25 if name in POWERS else 1e-9)
+        colours = layer_colours(history)
+        self._canvas.data = {
+            "rows": [series.layers[position] for position in order],
+            "colors": [colour_of(series.layers[position], colours) for position in order],
+            "steps": thinned.steps.astype("<f8").tobytes(),
+            "values": shown.astype("<f4").tobytes(),
+            "bad": _bad(series, thinned, order).astype("u1").tobytes(),
+            "low": middle - half,
+            "high": middle + half,
+            "power": name in POWERS,
+            "reading": name,
+        }
+        return None
+
+    def _offer(self, history: History) -> None:
+        names = [
+            name for name in history.names() if name.split("/")[0] in ("gradient", "update", "parameter", "activation")
+        ]
+        names = [name for name in names if history.latest(name) is not None]
+        if list(self._reading.options) != names:
+            chosen = self._reading.value
+            self._reading.options = names
+            preferred = [name for name in (chosen, "gradient/norm") if name in names]
+            self._reading.value = (preferred or names or [None])[0]
+
+
+def _bad(series: Series, thinned: Series, order: list[int]) -> np.ndarray:
+    """Which cells hold something that is not finite; a missing ratio (an update of zeros) is no fault."""
+    if series.name == "update/ratio":
+        return np.zeros((len(order), len(thinned)), bool)
+    bad = ~(np.isfinite(series.low) & np.isfinite(series.high))
+    starts = np.searchsorted(series.steps, thinned.steps, side="right")
+    return np.logical_or.reduceat(bad, np.concatenate([[0], starts[:-1]]), axis=0)[:, order].T

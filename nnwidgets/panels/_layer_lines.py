@@ -1,0 +1,74 @@
+"""One line a tensor over the steps, in its layer's colour."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnwidgets.records import History
+
+from ._figure import StepFigure
+from ._theme import colour_of, depth_order, layer_colours
+from ._thin import log10, outline, smooth, thin
+
+# Small tensors of a layer, drawn fainter than its weights.
+FAINT = {"bias", "b", "scale", "offset", "beta", "gamma"}
+
+
+class LayerLines:
+    """The tensors of one positive reading in a figure with powers of ten: faint as read, strong as averaged.
+
+    The average is over a fiftieth of the steps shown, of the logarithm, so that many noisy lines can still be told
+    apart; nothing is hidden by it.
+
+    Args:
+        figure: where the lines go.
+        name: the reading, e.g. ``"gradient/norm"``.
+        include: values of log10 that the axis always reaches.
+    """
+
+    def __init__(self, figure: StepFigure, name: str, include: tuple[float, ...] = ()) -> None:
+        self._figure, self._name, self._include = figure, name, include
+        self._raw, self._average = figure.lines(1.0), figure.lines(1.8)
+
+    def draw(self, history: History) -> bool:
+        """Draw the newest; whether there were two steps to draw a line between."""
+        if self._name not in history:
+            return False
+        series = history[self._name]
+        if len(series) < 2:
+            return False
+        order = depth_order(series.layers)
+        thinned = thin(series)
+        steps, raw = outline(thinned)
+        raw = log10(raw[order])
+        window = float(thinned.steps[-1] - thinned.steps[0]) / 50
+        average = smooth(thinned.steps, log10(thinned.values[:, order].T), window)
+        self._figure.frame(steps, [raw], self._include)
+        self._paint(history, [series.layers[position] for position in order])
+        for mark, x, y in ((self._raw, steps, raw), (self._average, thinned.steps.astype(np.float64), average)):
+            with mark.hold_sync():
+                mark.x, mark.y = x, y
+        return True
+
+    def _paint(self, history: History, layers: list[str]) -> None:
+        if self._average.labels == layers:
+            return
+        colours = layer_colours(history)
+        strength = [0.5 if layer.rpartition("/")[2] in FAINT else 1.0 for layer in layers]
+        for mark, opacity in ((self._raw, 0.18), (self._average, 1.0)):
+            with mark.hold_sync():
+                mark.labels = layers
+                mark.colors = [colour_of(layer, colours) for layer in layers]
+                mark.opacities = [opacity * part for part in strength]
+
+
+def worst_now(history: History, name: str) -> str:
+    """The tensors whose newest reading is NaN or infinite, in words; "" if there are none."""
+    newest = history.latest(name)
+    if newest is None:
+        return ""
+    layers = history.tail(name, 1).layers
+    bad = [layer for layer, value in zip(layers, newest[1], strict=True) if not np.isfinite(value)]
+    if not bad:
+        return ""
+    return f"NaN or infinite at step {newest[0]:,}: {', '.join(bad[:4])}{' …' if len(bad) > 4 else ''}"

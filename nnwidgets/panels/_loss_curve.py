@@ -1,0 +1,138 @@
+"""The loss over the steps, and every metric beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets
+import numpy as np
+
+from nnwidgets.records import Finding, History, Series
+
+from ._canvas import CurvesCanvas
+from ._figure import StepFigure, bqplot
+from ._panel import Panel
+from ._theme import TRAIN, VALIDATION, WRONG, number
+from ._thin import log10, outline, smooth, thin
+
+
+class LossCurve(Panel):
+    """Training and validation loss, and each metric or logged number in a small curve of its own.
+
+    Tells apart: learning from standing still; a validation loss that turns up while the training loss goes on down
+    (overfitting) from one that follows; spikes that recover from divergence. The raw training loss stays visible,
+    faintly, whatever the smoothing; red marks on the lower edge are steps whose loss was NaN or infinite.
+    """
+
+    title = "Loss"
+    wide = True
+
+    def __init__(self) -> None:
+        self._log = ipywidgets.Checkbox(
+            description="log scale",
+            indent=False,
+            tooltip="Powers of ten on the vertical axis",
+            layout={"width": "auto"},
+        )
+        self._window = ipywidgets.SelectionSlider(
+            options=[("off", 0), *((f"~{steps:,} steps", steps) for steps in (3, 10, 30, 100, 300, 1000, 3000))],
+            value=10,
+            description="smoothing",
+            continuous_update=False,
+            tooltip="The strong line averages over about so many steps; the faint one is never smoothed",
+            layout={"width": "300px"},
+        )
+        for switch in (self._log, self._window):
+            switch.observe(lambda change: self.redraw(), "value")
+        self._figure = StepFigure(300, log=False)
+        self._figure.values.label, self._figure.values.label_offset = "loss", "44px"
+        self._raw = self._figure.lines(1.0, colors=[TRAIN], opacities=[0.4])
+        self._smooth = self._figure.lines(2.0, colors=[TRAIN])
+        self._validation = self._figure.lines(2.0, colors=[VALIDATION], marker="circle", marker_size=20)
+        self._bad = bqplot.Scatter(
+            scales={"x": self._figure.x, "y": self._figure.y},
+            colors=[WRONG],
+            marker="triangle-up",
+            default_size=50,
+            enable_hover=False,
+            interactions={},
+        )
+        self._figure.figure.marks = [*self._figure.figure.marks, self._bad]
+        self._numbers = ipywidgets.HTML()
+        self._curves = CurvesCanvas(layout={"width": "260px", "flex": "0 0 auto", "display": "none"})
+        bar = ipywidgets.HBox([self._numbers, self._window, self._log]).add_class("nnw-bar")
+        row = ipywidgets.HBox([self._figure.figure, self._curves])
+        self.widget = ipywidgets.VBox([bar, row])
+
+    def update(self, history: History, findings: Sequence[Finding]) -> str | None:
+        """Draw the newest loss and metrics."""
+        if "train/loss" not in history and "validation/loss" not in history:
+            return "Waits for the first loss. Run some steps."
+        self._figure.log = bool(self._log.value)
+        train, validation = (_get(history, f"{part}/loss") for part in ("train", "validation"))
+        self._draw_loss(train, validation)
+        self._draw_curves(history)
+        texts = [
+            f'<span style="color:{colour}">━</span> {part} <b>{number(float(series.values[-1, 0]), 4)}</b>'
+            for part, series, colour in (("train", train, TRAIN), ("validation", validation, VALIDATION))
+            if series is not None
+        ]
+        self._numbers.value = "&ensp;".join(texts)
+        return None
+
+    def _draw_loss(self, train: Series | None, validation: Series | None) -> None:
+        scaled = log10 if self._figure.log else np.asarray
+        steps: list[np.ndarray] = []
+        values: list[np.ndarray] = []
+        for series, mark in ((train, self._raw), (validation, self._validation)):
+            if series is None or len(series) < 2:
+                continue
+            x, y = outline(thin(series))
+            y = scaled(y)
+            with mark.hold_sync():
+                mark.x, mark.y = x, y
+            steps.append(x)
+            values.append(y)
+        self._figure.frame(np.concatenate(steps) if steps else [], values)
+        if train is not None and len(train) >= 2:
+            thinned = thin(train)
+            line = thinned.values[:, 0]
+            if self._window.value:
+                line = smooth(thinned.steps, line, self._window.value)
+            with self._smooth.hold_sync():
+                self._smooth.x, self._smooth.y = thinned.steps.astype(np.float64), scaled(line)
+            self._mark_bad(train)
+
+    def _mark_bad(self, train: Series) -> None:
+        bad = train.steps[~(np.isfinite(train.low[:, 0]) & np.isfinite(train.high[:, 0]))]
+        bad = bad[:: 1 + len(bad) // 100].astype(np.float64)
+        if len(bad) or len(self._bad.x):
+            with self._bad.hold_sync():
+                self._bad.x, self._bad.y = bad, np.full(len(bad), self._figure.y.min)
+
+    def _draw_curves(self, history: History) -> None:
+        curves: dict[str, dict[str, object]] = {}
+        for name in history.names():
+            part, _, metric = name.partition("/")
+            if metric == "loss" or (part not in ("train", "validation", "log") and name != "run/multiplier"):
+                continue
+            title = metric if part in ("train", "validation") else name.replace("run/", "learning rate ")
+            series = history[name]
+            if len(series) < 2 or (name == "run/multiplier" and np.all(series.values == 1.0)):
+                continue
+            x, y = outline(thin(series, 100))
+            curves.setdefault(title, {"title": title, "lines": []})["lines"].append(  # type: ignore[attr-defined]
+                {
+                    "color": VALIDATION if part == "validation" else TRAIN,
+                    "x": x.astype("<f8").tobytes(),
+                    "y": y[0].astype("<f4").tobytes(),
+                    "newest": number(float(series.values[-1, 0]), 4),
+                }
+            )
+        if curves:
+            self._curves.layout.display = None
+            self._curves.data = {"curves": list(curves.values())}
+
+
+def _get(history: History, name: str) -> Series | None:
+    return history[name] if name in history and history.latest(name) is not None else None

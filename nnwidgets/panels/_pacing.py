@@ -1,0 +1,100 @@
+"""When the next frame may be sent: only after the browser has drawn the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class View:
+    """One place where a browser shows the dashboard.
+
+    Attributes:
+        shown: whether any of it can be seen: its tab is in front and it is not scrolled away.
+        cards: the numbers of the cards that can be seen; None before the browser has said so.
+        acked: the newest frame that it has drawn.
+    """
+
+    shown: bool = True
+    cards: frozenset[int] | None = None
+    acked: int = 0
+
+
+@dataclass
+class Pacing:
+    """Back-pressure, as a state machine without a clock or a widget of its own.
+
+    A frame is outstanding until every view that can be seen has acknowledged it. No acknowledgement within `patience`
+    means that the browser's messages do not reach the kernel while it is busy, or that nobody looks: then frames go out
+    at the fixed rate 1 / `slow`, until an acknowledgement comes after all. A view that alone stays silent is forgotten
+    until it speaks. Times are seconds of any one steady clock.
+
+    Attributes:
+        live: whether acknowledgements come while the kernel is busy; None before it is known.
+        frame: the number of the newest frame sent.
+    """
+
+    patience: float = 2.0
+    slow: float = 0.5
+    live: bool | None = None
+    frame: int = 0
+    sent_at: float = float("-inf")
+    views: dict[str, View] = field(default_factory=dict)
+    _heard_any: bool = False
+
+    @property
+    def viewed(self) -> bool:
+        """Whether somebody may be looking: a view can be seen, or none has ever spoken."""
+        return not self._heard_any or any(view.shown for view in list(self.views.values()))
+
+    def due(self, now: float, interval: float) -> bool:
+        """Whether a frame may be sent now, `interval` seconds after the last one at the earliest."""
+        if not self.viewed:
+            return False
+        since = now - self.sent_at
+        if self._outstanding():
+            if since < (self.slow if self.live is False else self.patience):
+                return False
+            self._give_up()
+        return since >= (max(interval, self.slow) if self.live is False else interval)
+
+    def sent(self, now: float) -> int:
+        """Count a frame; its number."""
+        self.frame += 1
+        self.sent_at = now
+        return self.frame
+
+    def heard(self, message: dict[str, Any]) -> None:
+        """Take in what a browser said: ``view``, ``ack`` or ``gone`` (see echo.js)."""
+        self._heard_any = True
+        name = str(message["id"])
+        if message["kind"] == "gone":
+            self.views.pop(name, None)
+            return
+        # a view that appears has nothing of the past to acknowledge
+        view = self.views.setdefault(name, View(acked=self.frame))
+        if message["kind"] == "view":
+            view.shown, view.cards = bool(message["shown"]), frozenset(message["cards"])
+        elif message["kind"] == "ack":
+            view.acked = max(view.acked, int(message["frame"]))
+            self.live = True
+
+    def sees(self, card: int) -> bool:
+        """Whether a card may be on somebody's screen."""
+        shown = [view for view in list(self.views.values()) if view.shown]
+        return not shown or any(view.cards is None or card in view.cards for view in shown)
+
+    def _outstanding(self) -> bool:
+        if not self.frame:
+            return False
+        shown = [view for view in list(self.views.values()) if view.shown]
+        return any(view.acked < self.frame for view in shown) if shown else True
+
+    def _give_up(self) -> None:
+        shown = {name: view for name, view in list(self.views.items()) if view.shown}
+        if any(view.acked >= self.frame for view in shown.values()):
+            for name in [name for name, view in shown.items() if view.acked < self.frame]:
+                self.views.pop(name, None)
+        else:
+            self.live = False

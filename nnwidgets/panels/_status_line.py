@@ -1,0 +1,64 @@
+"""Where the run stands, in one line."""
+
+from __future__ import annotations
+
+import html
+
+from nnwidgets.records import Status
+
+from ._theme import duration, number
+
+
+def status_line(status: Status, pending: str = "") -> str:
+    """State, step, progress, speed, time left and what watching costs, as HTML.
+
+    Args:
+        status: where the run stands.
+        pending: what the user has just asked for and the loop has not done yet.
+    """
+    parts = [f'<span class="nnw-state nnw-{status.state}">{status.state}</span>', f"<span>{_steps(status)}</span>"]
+    if status.target:
+        share = min(100.0, 100.0 * status.step / status.target)
+        parts.append(f'<div class="nnw-progress" title="{share:.0f} %"><div style="width:{share:.1f}%"></div></div>')
+    if status.steps_per_second and status.state in ("running", "paused"):
+        parts.append(f"<span>{_speed(status.steps_per_second)}</span>")
+    if status.seconds_left is not None and status.state == "running":
+        parts.append(f"<span>{duration(status.seconds_left)} left</span>")
+    watching = watching_words(status)
+    if watching:
+        parts.append(f'<span class="nnw-note" title="{html.escape(_cadence(status))}">{watching}</span>')
+    message = " · ".join(text for text in (pending, status.message) if text)
+    if message:
+        parts.append(f'<span class="nnw-message">{html.escape(message)}</span>')
+    return f'<div class="nnw-status">{"".join(parts)}</div>'
+
+
+def watching_words(status: Status) -> str:
+    """How often the run is read, and what share of its time that takes."""
+    every = [step for step in (status.probe_every or {}).values() if step]
+    if not every:
+        return "not reading" if status.probe_every else ""
+    return f"reading {_each(min(every))}, costs {100 * status.watching_share:.1f} % of the time"
+
+
+def _steps(status: Status) -> str:
+    total = f" / {status.target:,}" if status.target else ""
+    return f"step <b>{status.step:,}</b>{total}"
+
+
+def _speed(steps_per_second: float) -> str:
+    if steps_per_second >= 1:
+        return f"{number(steps_per_second)} steps/s"
+    return f"{number(1 / steps_per_second)} s a step"
+
+
+def _cadence(status: Status) -> str:
+    return "; ".join(f"{kind}: {_each(every)}" for kind, every in (status.probe_every or {}).items())
+
+
+def _each(every: int) -> str:
+    """Example: ``every step``, ``every 12th step``."""
+    if every < 2:
+        return "every step" if every else "off"
+    ending = "th" if 10 <= every % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(every % 10, "th")
+    return f"every {every:,}{ending} step"

@@ -1,0 +1,140 @@
+"""The one place for colours, formats and the order of layers: the same layer has the same colour in every panel."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from nnwidgets.records import History
+
+STATIC = Path(__file__).parent / "static"
+
+# Readable on white and on near-black alike. WRONG is kept for what is wrong and used for nothing else.
+WRONG = "#e5484d"
+GREY = "#8a8f98"
+TRAIN = "#3d8bd4"
+VALIDATION = "#c98a12"
+
+# Widest picture in points: no panel sends more columns than this, however long the run.
+COLUMNS = 500
+
+
+def layer_of(tensor: str) -> str:
+    """The layer that a tensor's path belongs to.
+
+    Example:
+        >>> layer_of("encoder/Dense_0/kernel"), layer_of("scale")
+        ('encoder/Dense_0', 'scale')
+    """
+    return tensor.rpartition("/")[0] or tensor
+
+
+@lru_cache(maxsize=64)
+def depth_order(layers: tuple[str, ...]) -> list[int]:
+    """Positions of the layers, first to last: as given, but ``layer_2`` before ``layer_10`` if alphabetical.
+
+    Example:
+        >>> depth_order(("layer_0", "layer_10", "layer_2"))
+        [0, 2, 1]
+    """
+    positions = list(range(len(layers)))
+    if list(layers) != sorted(layers):
+        return positions
+    return sorted(positions, key=lambda position: [_number(part) for part in re.split(r"(\d+)", layers[position])])
+
+
+@lru_cache(maxsize=64)
+def palette(count: int) -> tuple[str, ...]:
+    """Colours for `count` layers from first to last: violet, blue, green, gold, so that the hue tells the depth.
+
+    Neighbours differ in lightness too, so that they can be told apart in a deep network. Red is left out. Hue and
+    lightness are those of OKLCH (https://bottosson.github.io/posts/oklab).
+    """
+    colours = []
+    for position in range(count):
+        share = position / (count - 1) if count > 1 else 0.3
+        lightness = (0.60, 0.72)[position % 2] if count > 6 else 0.66
+        colours.append(_oklch(lightness, 0.13, 305.0 - 230.0 * share))
+    return tuple(colours)
+
+
+def layer_colours(history: History) -> dict[str, str]:
+    """The colour of each layer of this history's tensors, in the order of depth; empty before the first reading."""
+    for name in ("gradient/norm", "update/ratio", "parameter/norm", "update/norm"):
+        if name in history:
+            return _assign(history.tail(name, 1).layers)
+    return {}
+
+
+def colour_of(path: str, colours: dict[str, str]) -> str:
+    """The colour of a tensor, of a layer, or of something inside a layer (its nonlinearity); grey if of none."""
+    while path and path not in colours:
+        path = path.rpartition("/")[0]
+    return colours.get(path, GREY)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for people: short, and in powers of ten where it is very large or small.
+
+    Example:
+        >>> number(0.012345), number(12345.6), number(1.5e-7), number(float("nan"))
+        ('0.0123', '12,346', '1.5e-7', 'NaN')
+    """
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("∞" if value > 0 else "-∞")
+    size = abs(value)
+    if 1e3 <= size < 1e7:
+        return f"{value:,.0f}"
+    if size >= 1e7 or 0 < size < 1e-3:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.{digits}g}"
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+        >>> duration(0.4), duration(75), duration(7300)
+        ('1 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = max(1, math.ceil(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def waiting(what: str) -> str:
+    """What an empty panel says."""
+    return f'<div class="nnw-waiting">{html.escape(what)}</div>'
+
+
+@lru_cache(maxsize=64)
+def _assign(tensors: tuple[str, ...]) -> dict[str, str]:
+    ordered = [tensors[position] for position in depth_order(tensors)]
+    layers = list(dict.fromkeys(layer_of(tensor) for tensor in ordered))
+    return dict(zip(layers, palette(len(layers)), strict=True))
+
+
+def _number(part: str) -> tuple[int, str]:
+    return (int(part), "") if part.isdigit() else (-1, part)
+
+
+def _oklch(lightness: float, chroma: float, hue: float) -> str:
+    a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
+    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+    linear = (
+        4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short,
+        -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short,
+        -0.0041960863 * long - 0.7034186147 * middle + 1.7076147010 * short,
+    )
+    clipped = (min(1.0, max(0.0, part)) for part in linear)
+    gamma = (12.92 * part if part <= 0.0031308 else 1.055 * part ** (1 / 2.4) - 0.055 for part in clipped)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in gamma)

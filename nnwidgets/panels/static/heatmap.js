@@ -1,0 +1,81 @@
+// Rows x steps as colours.
+// data: {rows, colors, steps: float64, values: float32 (rows, steps), bad: uint8 (rows, steps), low, high, power, reading}
+
+const [ABOVE, BELOW, SIDE] = [4, 40, 118];
+// Anchors of cividis (Nunez et al. 2018, made for colour-blind eyes), from low to high.
+const RAMP = [[0, 34, 78], [59, 73, 107], [110, 110, 115], [163, 152, 115], [217, 199, 88], [254, 232, 56]];
+
+/** @param {number} share from 0 to 1 */
+function ramp(share) {
+  const place = Math.min(0.9999, Math.max(0, share)) * (RAMP.length - 1);
+  const [i, rest] = [Math.floor(place), place % 1];
+  return RAMP[i].map((part, k) => Math.round(part + (RAMP[i + 1][k] - part) * rest));
+}
+
+const rowHeight = (data) => Math.max(9, Math.min(22, 220 / data.rows.length));
+const shown = (data, value) => short(data.power ? 10 ** value : value);
+
+/** The column of a step's place: columns are as wide as the steps that they stand for. */
+function edges(data, width) {
+  const steps = doubles(data.steps);
+  const last = steps.length - 1;
+  const before = steps.length > 1 ? steps[0] - (steps[1] - steps[0]) : steps[0] - 1;
+  return [before, ...steps].map((step) => SIDE + ((step - before) / (steps[last] - before || 1)) * (width - SIDE - 8));
+}
+
+/** @type {Picture} */
+const picture = {
+  height: (data) => ABOVE + rowHeight(data) * data.rows.length + BELOW,
+  draw(ctx, data, width, height, theme) {
+    const [steps, values, bad, tall] = [doubles(data.steps), floats(data.values), bytes(data.bad), rowHeight(data)];
+    const places = edges(data, width);
+    data.rows.forEach((name, row) => {
+      const y = ABOVE + row * tall;
+      for (let column = 0; column < steps.length; column++) {
+        const at = row * steps.length + column;
+        if (!bad[at] && Number.isNaN(values[at])) continue;
+        const share = (values[at] - data.low) / (data.high - data.low || 1);
+        ctx.fillStyle = bad[at] ? theme.wrong : `rgb(${ramp(share).join(",")})`;
+        // half a pixel wider than it is: no seams
+        ctx.fillRect(places[column], y, places[column + 1] - places[column] + 0.5, tall - 1);
+      }
+      ctx.fillStyle = data.colors[row];
+      ctx.fillRect(SIDE - 8, y, 4, tall - 1);
+      ctx.fillStyle = theme.ink;
+      ctx.textAlign = "right";
+      ctx.fillText(fit(ctx, name, SIDE - 14), SIDE - 12, y + tall / 2);
+    });
+    const y = ABOVE + tall * data.rows.length + 10;
+    ctx.fillStyle = theme.muted;
+    ctx.textAlign = "left";
+    ctx.fillText(`step ${steps[0].toLocaleString("en")}`, SIDE, y);
+    ctx.textAlign = "right";
+    ctx.fillText(steps[steps.length - 1].toLocaleString("en"), width - 8, y);
+    const [from, long] = [SIDE + 50, Math.max(20, Math.min(140, width - SIDE - 190))];
+    for (let x = 0; x < long; x++) {
+      ctx.fillStyle = `rgb(${ramp(x / long).join(",")})`;
+      ctx.fillRect(from + x, y + 12, 1.5, 9);
+    }
+    ctx.fillStyle = theme.muted;
+    ctx.fillText(shown(data, data.low), from - 6, y + 17);
+    ctx.textAlign = "left";
+    ctx.fillText(shown(data, data.high), from + long + 6, y + 17);
+    if (bad.some(Boolean)) {
+      const x = from + long + 50;
+      ctx.fillStyle = theme.wrong;
+      ctx.fillRect(x, y + 12, 9, 9);
+      ctx.fillStyle = theme.muted;
+      ctx.fillText("not finite", x + 13, y + 17);
+    }
+  },
+  hover(data, width, height, { x, y }) {
+    const row = Math.floor((y - ABOVE) / rowHeight(data));
+    const column = edges(data, width).findIndex((place) => place > x) - 1;
+    if (row < 0 || row >= data.rows.length || column < 0 || x < SIDE) return null;
+    const [steps, at] = [doubles(data.steps), row * doubles(data.steps).length + column];
+    const value = bytes(data.bad)[at] ? "not finite" : shown(data, floats(data.values)[at]);
+    return `${data.rows[row]} · step ${steps[column].toLocaleString("en")} · ${data.reading} ${value}`;
+  },
+};
+
+export default { render: ({ model, el }) => mount({ model, el, picture }) };

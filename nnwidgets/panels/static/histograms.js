@@ -1,0 +1,101 @@
+// A small histogram a layer: filled now, an outline at the first step.
+// data: {names, colors, now: {low, high, counts: float32}, first: the same or null}
+
+const [CELL, TALL, GAP] = [150, 84, 12];
+
+/** @param {any} part */
+const unpack = (part) => part && { low: floats(part.low), high: floats(part.high), counts: floats(part.counts) };
+
+function grid(data, width) {
+  const columns = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
+  return { columns, wide: (width - GAP * (columns - 1)) / columns, rows: Math.ceil(data.names.length / columns) };
+}
+
+/** Densities, and their edges, of one row; null if nothing was counted. */
+function density(part, row, layers) {
+  const bins = part.counts.length / layers;
+  const counts = part.counts.subarray(row * bins, (row + 1) * bins);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const [low, high] = [part.low[row], part.high[row]];
+  if (!(total > 0) || !Number.isFinite(low) || !Number.isFinite(high)) return null;
+  const width = (high - low) / bins;
+  return { low, high, width, values: Array.from(counts, (count) => count / total / (width || 1)) };
+}
+
+/** @type {Picture} */
+const picture = {
+  height: (data, width) => grid(data, width).rows * (TALL + GAP),
+  draw(ctx, data, width, height, theme) {
+    const [now, first, { columns, wide }] = [unpack(data.now), unpack(data.first), grid(data, width)];
+    data.names.forEach((name, i) => {
+      const [left, top] = [(i % columns) * (wide + GAP), Math.floor(i / columns) * (TALL + GAP)];
+      const [plotTop, plotBottom] = [top + 16, top + TALL - 14];
+      ctx.textAlign = "left";
+      ctx.fillStyle = theme.ink;
+      ctx.fillText(fit(ctx, name, wide), left, top + 7);
+      ctx.strokeStyle = theme.grid;
+      ctx.beginPath();
+      ctx.moveTo(left, plotBottom + 0.5);
+      ctx.lineTo(left + wide, plotBottom + 0.5);
+      ctx.stroke();
+      const today = density(now, i, data.names.length);
+      const before = first && density(first, i, data.names.length);
+      const both = [today, before].filter((part) => part !== null);
+      if (!today) {
+        ctx.fillStyle = theme.wrong;
+        ctx.fillText("nothing finite", left, (plotTop + plotBottom) / 2);
+        return;
+      }
+      let [low, high] = [Math.min(...both.map((part) => part.low)), Math.max(...both.map((part) => part.high))];
+      if (low === high) {
+        const room = Math.abs(low) * 0.5 || 1;
+        [low, high] = [low - room, high + room];
+      }
+      const xOf = (value) => left + ((value - low) / (high - low)) * wide;
+      // each as tall as the cell: a spike in one must not flatten the other
+      const yOf = (part, value) => plotBottom - (value / Math.max(...part.values)) * (plotBottom - plotTop);
+      const trace = (part) => {
+        ctx.beginPath();
+        if (part.width === 0) {
+          ctx.rect(xOf(part.low) - 1, plotTop, 2, plotBottom - plotTop);
+          return;
+        }
+        ctx.moveTo(xOf(part.low), plotBottom);
+        part.values.forEach((value, bin) => {
+          ctx.lineTo(xOf(part.low + bin * part.width), yOf(part, value));
+          ctx.lineTo(xOf(part.low + (bin + 1) * part.width), yOf(part, value));
+        });
+        ctx.lineTo(xOf(part.high), plotBottom);
+      };
+      ctx.fillStyle = data.colors[i];
+      ctx.globalAlpha = 0.75;
+      trace(today);
+      ctx.fill();
+      ctx.globalAlpha = 1;
+      if (before) {
+        ctx.strokeStyle = theme.muted;
+        ctx.lineWidth = 1;
+        trace(before);
+        ctx.stroke();
+      }
+      ctx.fillStyle = theme.muted;
+      ctx.fillText(short(low), left, plotBottom + 8);
+      ctx.textAlign = "right";
+      ctx.fillText(short(high), left + wide, plotBottom + 8);
+      if (low < 0 && high > 0) {
+        ctx.textAlign = "center";
+        ctx.fillText("0", xOf(0), plotBottom + 8);
+        ctx.fillRect(xOf(0) - 0.5, plotBottom, 1, 3);
+      }
+    });
+  },
+  hover(data, width, height, { x, y }) {
+    const { columns, wide } = grid(data, width);
+    const i = Math.floor(y / (TALL + GAP)) * columns + Math.min(columns - 1, Math.floor(x / (wide + GAP)));
+    if (!(i in data.names)) return null;
+    const [now, name] = [unpack(data.now), data.names[i]];
+    return `${name} · now ${short(now.low[i])} to ${short(now.high[i])}`;
+  },
+};
+
+export default { render: ({ model, el }) => mount({ model, el, picture }) };

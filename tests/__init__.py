@@ -1,0 +1,1 @@
+"""The tests mirror nnwidgets/; ``python -m tests`` runs every stage."""

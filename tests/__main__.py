@@ -1,0 +1,47 @@
+"""Every check, the quickest first: ``python -m tests``. It stops at the first stage that fails.
+
+Arguments are names of stages: ``python -m tests format lint`` runs these two.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST = [sys.executable, "-m", "pytest"]
+# A rerun takes the linter's own script, which lives beside this Python whether or not the environment is active.
+LINT_IMPORTS = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+
+STAGES = {
+    "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
+    "lint": [sys.executable, "-m", "ruff", "check", "."],
+    "imports": LINT_IMPORTS,
+    "types": [sys.executable, "-m", "pyright"],
+    "tests": [*PYTEST, "--ignore=tests/browser", "--ignore=tests/test_notebooks.py"],
+    "notebooks": [*PYTEST, "tests/test_notebooks.py"],
+    "browser": [*PYTEST, "tests/browser"],
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        print(f"no stage {', '.join(unknown)}; the stages are {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    for name in names or STAGES:
+        print(f"\n=== {name}: {shlex.join(STAGES[name][1:] if name != 'imports' else STAGES[name])}", flush=True)
+        started = time.perf_counter()
+        code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+        if code:
+            print(f"=== {name} failed (exit {code})", file=sys.stderr, flush=True)
+            return 1
+        if name != list(names or STAGES)[-1]:  # the very last lines are pytest's own summary
+            print(f"=== {name} passed in {time.perf_counter() - started:.0f} s", flush=True)
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

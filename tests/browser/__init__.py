@@ -1,0 +1,1 @@
+"""nnwidgets in real JupyterLab, in Chromium."""

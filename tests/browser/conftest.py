@@ -1,0 +1,70 @@
+"""The fixtures of the browser tests: one Chromium and one JupyterLab for all of them, one page for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from ._chromium import find_chromium
+from ._kernels import add_overlay_kernel
+from ._lab import Lab
+from ._notebook import Notebook
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+# "package": torn down before the tests that follow, since Playwright keeps an event loop running in the main thread.
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="package")
+def kernel(lab: Lab) -> Callable[[str], str]:
+    """Makes a kernel of this name known to the server: "python3" is the installed one, others are overlays."""
+    known = {"python3"}
+
+    def make(name: str) -> str:
+        if name not in known:
+            known.add(add_overlay_kernel(lab, name, ARTIFACTS / "kernels"))
+        return name
+
+    return make
+
+
+@pytest.fixture
+def notebook(chromium: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Notebook]:
+    ARTIFACTS.mkdir(exist_ok=True)
+    context = chromium.new_context(viewport={"width": 1500, "height": 1100})
+    notebook = Notebook(context.new_page(), lab, ARTIFACTS)
+    yield notebook
+    if getattr(request.node, "failed", False):
+        notebook.screenshot(f"failed-{request.node.name}")
+        print("browser console:", *notebook.console, sep="\n  ")
+    notebook.close()
+    context.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        vars(item)["failed"] = report.failed
+    return report
