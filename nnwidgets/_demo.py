@@ -38,7 +38,13 @@ def open_tour(folder: Path, *, browser: bool = True) -> int:
         print(f"The tour was copied to {copy}", flush=True)
     elif copy.read_bytes() != shipped:
         print(f"Kept your changed copy {copy}; move it away to get a fresh one.", flush=True)
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder.resolve()}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={folder.resolve()}",
+    ]
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

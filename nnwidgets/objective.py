@@ -61,7 +61,9 @@ class Objective:
         self.state = jax.tree.map(_as_array, state)
         self.paths = leaf_paths(self.params)
 
-    def __call__(self, params: Any, state: Any, batch: Any, rng: Any, train: bool) -> tuple[jax.Array, tuple[Any, dict]]:
+    def __call__(
+        self, params: Any, state: Any, batch: Any, rng: Any, train: bool
+    ) -> tuple[jax.Array, tuple[Any, dict]]:
         """The loss with the new state and aux; pure, so it can be jitted (``train`` static) and differentiated.
 
         Returns:

@@ -31,7 +31,7 @@ def heavy_after(statement: str) -> set[str]:
         ("import nnwidgets; dir(nnwidgets); nnwidgets.__version__", set()),
         ("from nnwidgets import History, Finding, DEFAULT_RULES", set()),
         ("from nnwidgets import Dashboard", {"ipywidgets", "bqplot", "anywidget"}),
-        ("from nnwidgets import Objective, trace_objective", {"jax"}),
+        ("from nnwidgets import Objective", {"jax"}),
         ("from nnwidgets import DEFAULT_PROBES", {"jax", "optax"}),
         ("from nnwidgets import from_linen, from_nnx", {"jax", "flax", "optax"}),
         ("from nnwidgets import from_equinox, from_keras", {"jax"}),

@@ -44,7 +44,9 @@ def from_equinox(
         ValueError: the model can't be called, or has layers with state and none was given.
     """
     if not callable(model):
-        raise ValueError(f"got a {type(model).__name__}, which can't be called, wanted a model: from_equinox(model, loss).")
+        raise ValueError(
+            f"got a {type(model).__name__}, which can't be called, wanted a model: from_equinox(model, loss)."
+        )
     if state is None and _stateful(model):
         raise ValueError(
             "the model has layers with state, but no state was given: build it with "

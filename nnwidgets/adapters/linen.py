@@ -66,7 +66,11 @@ def from_linen(
         return loss(outputs, model_targets), aux
 
     return Objective(
-        loss_fn, params, collections, framework="linen", restore=lambda params, state: {"params": params, **(state or {})}
+        loss_fn,
+        params,
+        collections,
+        framework="linen",
+        restore=lambda params, state: {"params": params, **(state or {})},
     )
 
 

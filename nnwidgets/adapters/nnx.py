@@ -35,7 +35,9 @@ def from_nnx(
         ValueError: the model has no ``nnx.Param``, or isn't a module.
     """
     if not isinstance(model, nnx.Module):
-        raise ValueError(f"got a {type(model).__name__}, wanted an nnx.Module that is built: from_nnx(Model(rngs=...), loss).")
+        raise ValueError(
+            f"got a {type(model).__name__}, wanted an nnx.Module that is built: from_nnx(Model(rngs=...), loss)."
+        )
     graphdef, params, random, rest = nnx.split(model, nnx.Param, nnx.RngState, ...)
     layouts = tuple(_Layout(part) for part in (params, random, rest))
 

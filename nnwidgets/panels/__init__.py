@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._dashboard import Dashboard as Dashboard
+from ._defaults import DEFAULT_PANELS as DEFAULT_PANELS
 from ._findings import Findings as Findings
 from ._gradient_norms import GradientNorms as GradientNorms
 from ._histograms import Histograms as Histograms
@@ -13,13 +12,3 @@ from ._loss_curve import LossCurve as LossCurve
 from ._panel import Panel as Panel
 from ._unit_health import UnitHealth as UnitHealth
 from ._update_ratio import UpdateRatio as UpdateRatio
-
-DEFAULT_PANELS: tuple[type[Any], ...] = (
-    LossCurve,
-    Findings,
-    GradientNorms,
-    UpdateRatio,
-    LayerHeatmap,
-    Histograms,
-    UnitHealth,
-)

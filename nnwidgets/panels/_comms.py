@@ -44,7 +44,7 @@ def reach_busy_kernel(widgets: Iterable[ipywidgets.Widget]) -> None:
     """
     for widget in widgets:
         if hasattr(widget.comm, "_reply_subshell_for"):
-            widget.comm._reply_subshell_for = _as_requested  # type: ignore[union-attr]
+            widget.comm._reply_subshell_for = _as_requested
 
 
 def polls() -> bool:

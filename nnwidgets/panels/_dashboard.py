@@ -16,6 +16,7 @@ from nnwidgets.records import Command, Finding, History, Notice, Status
 from . import _comms
 from ._card import Card
 from ._controls import Controls
+from ._defaults import DEFAULT_PANELS
 from ._echo import Echo, is_ours
 from ._pacing import Pacing
 from ._summary import summary
@@ -30,7 +31,7 @@ class Dashboard:
     Args:
         history: what the panels draw.
         send: takes each command of the user, in any thread.
-        panels: classes of panels (or panels), in the order shown; `DEFAULT_PANELS` if None.
+        panels: classes of panels (or panels), in the order shown.
         rules: how many rules look at the run, for the panel of findings.
 
     Attributes:
@@ -39,7 +40,12 @@ class Dashboard:
     """
 
     def __init__(
-        self, history: History, send: Callable[[Command], None], panels: Sequence[Any] | None = None, *, rules: int = 0
+        self,
+        history: History,
+        send: Callable[[Command], None],
+        panels: Sequence[Any] = DEFAULT_PANELS,
+        *,
+        rules: int = 0,
     ) -> None:
         self.history, self.min_interval, self.seconds_spent = history, 0.1, 0.0
         self._send, self._panels, self._rules = send, panels, rules
@@ -94,7 +100,8 @@ class Dashboard:
             return False
         with self._drawing(wait=0.0) as free:
             if free:
-                self._draw(started)
+                self._draw()
+                self._echo.ask(self._pacing.sent(started))
         self.seconds_spent += self._clock() - started
         return free
 
@@ -122,12 +129,9 @@ class Dashboard:
         return {**self.widget._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
 
     def _build(self) -> None:
-        from . import DEFAULT_PANELS
-
         self._controls = Controls(self._send)
         redraw = self._controls.guarded(self._redraw, "Drawing")
-        panels = DEFAULT_PANELS if self._panels is None else self._panels
-        self._cards = [Card(make, place, redraw) for place, make in enumerate(panels)]
+        self._cards = [Card(make, place, redraw) for place, make in enumerate(self._panels)]
         for card in self._cards:
             if hasattr(card.panel, "redraw"):
                 card.panel.redraw = self._controls.guarded(self._redraw_one(card), "Drawing")
@@ -139,14 +143,13 @@ class Dashboard:
         _comms.reach_busy_kernel(_comms.all_widgets(self._widget))
         self._redraw()
 
-    def _draw(self, now: float) -> None:
+    def _draw(self) -> None:
         try:
             self._controls.show(self._status, self.live)
             for place, card in enumerate(self._cards):
                 if self._pacing.sees(place):
                     self._draw_card(card)
             self._show_legend()
-            self._echo.ask(self._pacing.sent(now))
         except Exception:
             self._controls.fail("A refresh")
 
@@ -160,7 +163,7 @@ class Dashboard:
         """Draw what is out of date; for callbacks."""
         with self._drawing(wait=1.0) as free:
             if free:
-                self._draw(self._clock())
+                self._draw()
 
     def _redraw_one(self, card: Card) -> Callable[[], None]:
         def redraw() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,10 @@ from ._theme import GREY, number
 with warnings.catch_warnings():
     # bqscales sets metadata in a way that traitlets has deprecated
     warnings.filterwarnings("ignore", "metadata {'args'", DeprecationWarning)
-    import bqplot
+    import bqplot as _bqplot
+
+# its modules and classes share names, which type checkers take for modules
+bqplot: Any = _bqplot
 
 MARGIN = {"top": 8, "bottom": 36, "left": 58, "right": 12}
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -45,7 +49,7 @@ class StepFigure:
         )
         self._drawn: dict[object, tuple[float, ...]] = {}
 
-    def lines(self, width: float = 1.5, *, front: bool = True, **style: object) -> bqplot.Lines:
+    def lines(self, width: float = 1.5, *, front: bool = True, **style: Any) -> Any:
         """A new set of lines in this figure; it is empty."""
         mark = bqplot.Lines(
             scales={"x": self.x, "y": self.y}, stroke_width=width, interactions={}, enable_hover=False, **style
@@ -53,7 +57,7 @@ class StepFigure:
         self.figure.marks = [*self.figure.marks, mark] if front else [mark, *self.figure.marks]
         return mark
 
-    def band(self, low: float, high: float) -> bqplot.Lines:
+    def band(self, low: float, high: float) -> Any:
         """A grey band over the whole width: what is normal."""
         mark = self.lines(
             0, front=False, fill="between", fill_colors=[GREY], fill_opacities=[0.14], colors=[GREY], opacities=[0.0]
@@ -61,7 +65,7 @@ class StepFigure:
         mark.x, mark.y = np.array([-1e12, 1e12]), np.array([[low, low], [high, high]])
         return mark
 
-    def guide(self, level: float) -> bqplot.Lines:
+    def guide(self, level: float) -> Any:
         """A dashed grey line over the whole width."""
         mark = self.lines(1, front=False, colors=[GREY], line_style="dashed")
         mark.x, mark.y = np.array([-1e12, 1e12]), np.array([level, level])
@@ -79,16 +83,16 @@ class StepFigure:
         first, last = (float(last.min()), float(last.max())) if last.size else (0.0, 1.0)
         self._axis(self.x, self.steps, first, max(last, first + 1.0), False, whole=True)
 
-    def _axis(self, scale: object, axis: object, low: float, high: float, log: bool, *, whole: bool = False) -> None:
+    def _axis(self, scale: Any, axis: Any, low: float, high: float, log: bool, *, whole: bool = False) -> None:
         if self._drawn.get(axis) == (low, high, log):
             return
         self._drawn[axis] = (low, high, log)
         ticks = ticks_between(low, high, log or whole)
         labels = dict(zip([f"{tick:.12g}" for tick in ticks], tick_words(ticks, log, whole), strict=True))
-        with scale.hold_sync(), axis.hold_sync():  # type: ignore[attr-defined]
-            scale.min, scale.max = low, high  # type: ignore[attr-defined]
-            if axis.tick_labels != labels:  # type: ignore[attr-defined]
-                axis.tick_values, axis.tick_labels = np.array(ticks), labels  # type: ignore[attr-defined]
+        with scale.hold_sync(), axis.hold_sync():
+            scale.min, scale.max = low, high
+            if axis.tick_labels != labels:
+                axis.tick_values, axis.tick_labels = np.array(ticks), labels
 
 
 def ticks_between(low: float, high: float, whole: bool, count: int = 5) -> list[float]:

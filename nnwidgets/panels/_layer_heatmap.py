@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import ipywidgets
 import numpy as np
 
-from nnwidgets.records import Finding, History, Series
+from nnwidgets.records import Finding, History
 
 from ._canvas import HeatmapCanvas
+from ._curve import log10
+from ._narrow import Narrow
 from ._panel import Panel
 from ._theme import colour_of, depth_order, layer_colours
-from ._thin import log10, thin
 
 # Readings whose size matters in powers of ten; the others are drawn as they are.
 POWERS = {"gradient/norm", "gradient/std", "update/norm", "update/std", "update/ratio", "parameter/norm"}
@@ -32,7 +33,7 @@ class LayerHeatmap(Panel):
     def __init__(self) -> None:
         self._reading = ipywidgets.Dropdown(description="reading", layout={"width": "260px"})
         self._reading.observe(lambda change: self.redraw(), "value")
-        self._canvas = HeatmapCanvas()
+        self._canvas, self._narrow = HeatmapCanvas(), Narrow(240)
         self.widget = ipywidgets.VBox([self._reading, self._canvas])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
@@ -41,10 +42,13 @@ class LayerHeatmap(Panel):
         name = self._reading.value
         if name is None:
             return "Waits for readings of layers: gradients, updates, parameters or activations of one step."
-        series = history[name]
+        series = self._narrow.look(history, name)
+        if series is None:
+            return f"Waits for a second step with {name}."
         order = depth_order(series.layers)
-        thinned = thin(series, 240)
-        values = thinned.values[:, order].T
+        values = series.values[:, order].T
+        # a missing ratio (an update of zeros) is no fault
+        bad = self._narrow.bad[:, order].T if name != "update/ratio" else np.zeros(values.shape, bool)
         shown = log10(values) if name in POWERS else values
         finite = shown[np.isfinite(shown)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
@@ -54,9 +58,9 @@ class LayerHeatmap(Panel):
         self._canvas.data = {
             "rows": [series.layers[position] for position in order],
             "colors": [colour_of(series.layers[position], colours) for position in order],
-            "steps": thinned.steps.astype("<f8").tobytes(),
+            "steps": series.steps.astype("<f8").tobytes(),
             "values": shown.astype("<f4").tobytes(),
-            "bad": _bad(series, thinned, order).astype("u1").tobytes(),
+            "bad": np.ascontiguousarray(bad, "u1").tobytes(),
             "low": middle - half,
             "high": middle + half,
             "power": name in POWERS,
@@ -74,12 +78,3 @@ class LayerHeatmap(Panel):
             self._reading.options = names
             preferred = [name for name in (chosen, "gradient/norm") if name in names]
             self._reading.value = (preferred or names or [None])[0]
-
-
-def _bad(series: Series, thinned: Series, order: list[int]) -> np.ndarray:
-    """Which cells hold something that is not finite; a missing ratio (an update of zeros) is no fault."""
-    if series.name == "update/ratio":
-        return np.zeros((len(order), len(thinned)), bool)
-    bad = ~(np.isfinite(series.low) & np.isfinite(series.high))
-    starts = np.searchsorted(series.steps, thinned.steps, side="right")
-    return np.logical_or.reduceat(bad, np.concatenate([[0], starts[:-1]]), axis=0)[:, order].T

@@ -6,9 +6,10 @@ import numpy as np
 
 from nnwidgets.records import History
 
+from ._curve import log10, outline, smooth
 from ._figure import StepFigure
+from ._narrow import Narrow
 from ._theme import colour_of, depth_order, layer_colours
-from ._thin import log10, outline, smooth, thin
 
 # Small tensors of a layer, drawn fainter than its weights.
 FAINT = {"bias", "b", "scale", "offset", "beta", "gamma"}
@@ -27,25 +28,22 @@ class LayerLines:
     """
 
     def __init__(self, figure: StepFigure, name: str, include: tuple[float, ...] = ()) -> None:
-        self._figure, self._name, self._include = figure, name, include
+        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow()
         self._raw, self._average = figure.lines(1.0), figure.lines(1.8)
 
     def draw(self, history: History) -> bool:
         """Draw the newest; whether there were two steps to draw a line between."""
-        if self._name not in history:
-            return False
-        series = history[self._name]
-        if len(series) < 2:
+        series = self._narrow.look(history, self._name)
+        if series is None:
             return False
         order = depth_order(series.layers)
-        thinned = thin(series)
-        steps, raw = outline(thinned)
+        steps, raw = outline(series)
         raw = log10(raw[order])
-        window = float(thinned.steps[-1] - thinned.steps[0]) / 50
-        average = smooth(thinned.steps, log10(thinned.values[:, order].T), window)
+        window = float(series.steps[-1] - series.steps[0]) / 50
+        average = smooth(series.steps, log10(series.values[:, order].T), window)
         self._figure.frame(steps, [raw], self._include)
         self._paint(history, [series.layers[position] for position in order])
-        for mark, x, y in ((self._raw, steps, raw), (self._average, thinned.steps.astype(np.float64), average)):
+        for mark, x, y in ((self._raw, steps, raw), (self._average, series.steps.astype(np.float64), average)):
             with mark.hold_sync():
                 mark.x, mark.y = x, y
         return True

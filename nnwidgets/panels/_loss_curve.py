@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -10,10 +11,13 @@ import numpy as np
 from nnwidgets.records import Finding, History, Series
 
 from ._canvas import CurvesCanvas
+from ._curve import log10, outline, smooth
 from ._figure import StepFigure, bqplot
+from ._narrow import Narrow
 from ._panel import Panel
 from ._theme import TRAIN, VALIDATION, WRONG, number
-from ._thin import log10, outline, smooth, thin
+
+COLOURS = {"train": TRAIN, "validation": VALIDATION}
 
 
 class LossCurve(Panel):
@@ -59,6 +63,8 @@ class LossCurve(Panel):
         )
         self._figure.figure.marks = [*self._figure.figure.marks, self._bad]
         self._numbers = ipywidgets.HTML()
+        self._loss = {"train": Narrow(), "validation": Narrow()}
+        self._metrics: dict[str, Narrow] = {}
         self._curves = CurvesCanvas(layout={"width": "260px", "flex": "0 0 auto", "display": "none"})
         bar = ipywidgets.HBox([self._numbers, self._window, self._log]).add_class("nnw-bar")
         row = ipywidgets.HBox([self._figure.figure, self._curves])
@@ -69,15 +75,14 @@ class LossCurve(Panel):
         if "train/loss" not in history and "validation/loss" not in history:
             return "Waits for the first loss. Run some steps."
         self._figure.log = bool(self._log.value)
-        train, validation = (_get(history, f"{part}/loss") for part in ("train", "validation"))
-        self._draw_loss(train, validation)
+        self._draw_loss(*(self._loss[part].look(history, f"{part}/loss") for part in ("train", "validation")))
         self._draw_curves(history)
-        texts = [
-            f'<span style="color:{colour}">━</span> {part} <b>{number(float(series.values[-1, 0]), 4)}</b>'
-            for part, series, colour in (("train", train, TRAIN), ("validation", validation, VALIDATION))
-            if series is not None
-        ]
-        self._numbers.value = "&ensp;".join(texts)
+        newest = [(part, history.latest(f"{part}/loss"), colour) for part, colour in COLOURS.items()]
+        self._numbers.value = "&ensp;".join(
+            f'<span style="color:{colour}">━</span> {part} <b>{number(float(row[1][0]), 4)}</b>'
+            for part, row, colour in newest
+            if row is not None
+        )
         return None
 
     def _draw_loss(self, train: Series | None, validation: Series | None) -> None:
@@ -85,54 +90,45 @@ class LossCurve(Panel):
         steps: list[np.ndarray] = []
         values: list[np.ndarray] = []
         for series, mark in ((train, self._raw), (validation, self._validation)):
-            if series is None or len(series) < 2:
-                continue
-            x, y = outline(thin(series))
-            y = scaled(y)
-            with mark.hold_sync():
-                mark.x, mark.y = x, y
-            steps.append(x)
-            values.append(y)
+            if series is not None:
+                x, y = outline(series)
+                steps.append(x)
+                values.append(scaled(y))
+                with mark.hold_sync():
+                    mark.x, mark.y = x, values[-1]
         self._figure.frame(np.concatenate(steps) if steps else [], values)
-        if train is not None and len(train) >= 2:
-            thinned = thin(train)
-            line = thinned.values[:, 0]
+        if train is not None:
+            line = train.values[:, 0]
             if self._window.value:
-                line = smooth(thinned.steps, line, self._window.value)
+                line = smooth(train.steps, line, self._window.value)
             with self._smooth.hold_sync():
-                self._smooth.x, self._smooth.y = thinned.steps.astype(np.float64), scaled(line)
-            self._mark_bad(train)
+                self._smooth.x, self._smooth.y = train.steps.astype(np.float64), scaled(line)
+            self._mark_bad(train.steps[self._loss["train"].bad[:, 0]])
 
-    def _mark_bad(self, train: Series) -> None:
-        bad = train.steps[~(np.isfinite(train.low[:, 0]) & np.isfinite(train.high[:, 0]))]
-        bad = bad[:: 1 + len(bad) // 100].astype(np.float64)
-        if len(bad) or len(self._bad.x):
+    def _mark_bad(self, steps: np.ndarray) -> None:
+        if len(steps) or len(self._bad.x):
             with self._bad.hold_sync():
-                self._bad.x, self._bad.y = bad, np.full(len(bad), self._figure.y.min)
+                self._bad.x, self._bad.y = steps.astype(np.float64), np.full(len(steps), self._figure.y.min)
 
     def _draw_curves(self, history: History) -> None:
-        curves: dict[str, dict[str, object]] = {}
+        curves: dict[str, dict[str, Any]] = {}
         for name in history.names():
             part, _, metric = name.partition("/")
             if metric == "loss" or (part not in ("train", "validation", "log") and name != "run/multiplier"):
                 continue
             title = metric if part in ("train", "validation") else name.replace("run/", "learning rate ")
-            series = history[name]
-            if len(series) < 2 or (name == "run/multiplier" and np.all(series.values == 1.0)):
+            series = self._metrics.setdefault(name, Narrow(100)).look(history, name)
+            if series is None or (name == "run/multiplier" and np.all(series.values == 1.0)):
                 continue
-            x, y = outline(thin(series, 100))
-            curves.setdefault(title, {"title": title, "lines": []})["lines"].append(  # type: ignore[attr-defined]
+            x, y = outline(series)
+            curves.setdefault(title, {"title": title, "lines": []})["lines"].append(
                 {
                     "color": VALIDATION if part == "validation" else TRAIN,
                     "x": x.astype("<f8").tobytes(),
                     "y": y[0].astype("<f4").tobytes(),
-                    "newest": number(float(series.values[-1, 0]), 4),
+                    "newest": number(float(history.tail(name, 1).values[-1, 0]), 4),
                 }
             )
         if curves:
             self._curves.layout.display = None
             self._curves.data = {"curves": list(curves.values())}
-
-
-def _get(history: History, name: str) -> Series | None:
-    return history[name] if name in history and history.latest(name) is not None else None

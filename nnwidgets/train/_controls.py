@@ -87,7 +87,9 @@ def condition(value: Any) -> tuple[str, Callable[[int, Mapping[str, float], int]
         ValueError: if it is none of these.
     """
     if callable(value):
-        return f"{getattr(value, '__name__', 'condition')}(readings)", lambda step, readings, findings: bool(value(readings))
+        return f"{getattr(value, '__name__', 'condition')}(readings)", lambda step, readings, findings: bool(
+            value(readings)
+        )
     name, argument = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
     if isinstance(name, int) and not isinstance(name, bool):
         name, argument = "step", name

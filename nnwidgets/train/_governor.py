@@ -10,7 +10,7 @@ FLOOR_SECONDS = 0.3e-3
 """Watching may always add this much to a step, however short the step is."""
 
 _SHARES = {"redraw": 0.4, "statistics": 0.3, "activations": 0.2, "histograms": 0.1}
-_ALIKE = 0.75
+_ALIKE = 1.0
 
 
 class Governor:
@@ -87,7 +87,11 @@ class Governor:
         """This kind looks at about every k-th step; 0 when it is off."""
         if self.budget == 0 or kind not in self._bank:
             return 0
-        return 1 if math.isinf(self.budget) else max(1, math.ceil(_ALIKE * self.cost(kind) / max(self._share(kind), 1e-12)))
+        return (
+            1
+            if math.isinf(self.budget)
+            else max(1, math.ceil(_ALIKE * self.cost(kind) / max(self._share(kind), 1e-12)))
+        )
 
     @property
     def step_seconds(self) -> float:

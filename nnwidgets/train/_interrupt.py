@@ -56,7 +56,9 @@ class _Protected:
     def __enter__(self) -> None:
         self._owner._depth += 1
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._owner._depth -= 1
         if self._owner._waiting and not self._owner._depth:
             self._owner._waiting = False

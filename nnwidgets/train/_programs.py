@@ -32,7 +32,9 @@ class Programs:
 
         def gradient(params: Any, state: Any, batch: Any, key: jax.Array, step: Any) -> Any:
             rng = jax.random.fold_in(key, step)
-            (loss, (new_state, aux)), grads = jax.value_and_grad(objective, has_aux=True)(params, state, batch, rng, True)
+            (loss, (new_state, aux)), grads = jax.value_and_grad(objective, has_aux=True)(
+                params, state, batch, rng, True
+            )
             finite = jnp.isfinite(loss)
             for leaf in jax.tree.leaves(grads):
                 finite &= jnp.isfinite(jnp.sum(leaf, dtype=jnp.float32))

@@ -1,4 +1,4 @@
-"""Series made as narrow as the picture, so that no spike is lost and no browser drowns."""
+"""From the rows of a reading to the points of lines."""
 
 from __future__ import annotations
 
@@ -7,43 +7,7 @@ import numpy.typing as npt
 
 from nnwidgets.records import Series
 
-from ._theme import COLUMNS
-
 Floats = npt.NDArray[np.float64]
-
-
-def thin(series: Series, rows: int = COLUMNS // 2) -> Series:
-    """At most `rows` rows: neighbours by step are put together, with their mean, smallest and largest finite value.
-
-    The width of a row is a power of two in steps, so that a longer run does not shift what is drawn already.
-
-    Returns:
-        the series itself if it is short enough (with infinities made NaN); else rows at the last step of each group.
-        A row without any finite value is NaN.
-    """
-    finite = [np.where(np.isfinite(part), part, np.nan) for part in (series.values, series.low, series.high)]
-    if len(series) <= rows:
-        return Series(series.name, series.steps, series.layers, *finite)
-    span = int(series.steps[-1] - series.steps[0])
-    width = 1
-    while span // width + 2 > rows:
-        width *= 2
-    starts = np.flatnonzero(np.diff(series.steps // width, prepend=-1))
-    values, low, high = finite
-    count = np.add.reduceat(np.isfinite(values), starts, axis=0, dtype=np.int64)
-    total = np.add.reduceat(np.nan_to_num(values), starts, axis=0, dtype=np.float64)
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    # a bucket's low may be NaN where its mean is not: the mean stands in for it
-    low, high = np.fmin(low, values), np.fmax(high, values)
-    ends = np.append(starts[1:], len(series)) - 1
-    return Series(
-        series.name,
-        series.steps[ends],
-        series.layers,
-        mean.astype(np.float32),
-        np.fmin.reduceat(low, starts, axis=0),
-        np.fmax.reduceat(high, starts, axis=0),
-    )
 
 
 def outline(series: Series) -> tuple[Floats, Floats]:

@@ -1,0 +1,23 @@
+"""The panels that a dashboard shows, in this order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._findings import Findings
+from ._gradient_norms import GradientNorms
+from ._histograms import Histograms
+from ._layer_heatmap import LayerHeatmap
+from ._loss_curve import LossCurve
+from ._unit_health import UnitHealth
+from ._update_ratio import UpdateRatio
+
+DEFAULT_PANELS: tuple[type[Any], ...] = (
+    LossCurve,
+    Findings,
+    GradientNorms,
+    UpdateRatio,
+    LayerHeatmap,
+    Histograms,
+    UnitHealth,
+)

@@ -1,0 +1,100 @@
+"""The back-pressure, with a clock turned by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnwidgets.panels._pacing import Pacing
+
+
+def view(name="a", shown=True, cards=(0, 1)):
+    return {"kind": "view", "id": name, "shown": shown, "cards": list(cards)}
+
+
+def ack(frame, name="a"):
+    return {"kind": "ack", "id": name, "frame": frame}
+
+
+def test_the_next_frame_waits_for_the_acknowledgement_and_for_the_interval():
+    pacing = Pacing()
+    pacing.heard(view())
+    assert pacing.due(0.0, 0.1)
+    pacing.sent(0.0)
+    assert not pacing.due(1.0, 0.1)
+    pacing.heard(ack(1))
+    assert pacing.live
+    assert not pacing.due(0.05, 0.1)
+    assert pacing.due(0.1, 0.1)
+
+
+def test_no_acknowledgement_in_two_seconds_means_not_live_and_twice_a_second():
+    pacing = Pacing()
+    assert pacing.live is None
+    pacing.sent(0.0)
+    assert not pacing.due(1.99, 0.1)
+    assert pacing.due(2.0, 0.1)
+    assert pacing.live is False
+    pacing.sent(2.0)
+    assert not pacing.due(2.4, 0.1)
+    assert pacing.due(2.5, 0.1)
+    assert not pacing.due(2.5, 1.0)
+
+
+def test_a_late_acknowledgement_brings_the_full_rate_back():
+    pacing = Pacing()
+    pacing.sent(0.0)
+    assert pacing.due(2.0, 0.1)
+    pacing.sent(2.0)
+    pacing.heard(ack(2))
+    assert pacing.live
+    assert pacing.due(2.1, 0.1)
+
+
+def test_nothing_goes_to_a_hidden_tab_and_it_draws_on_return():
+    pacing = Pacing()
+    pacing.heard(view(shown=False))
+    assert not pacing.viewed
+    assert not pacing.due(100.0, 0.1)
+    pacing.heard(view(shown=True))
+    assert pacing.due(100.0, 0.1)
+
+
+def test_a_closed_view_is_not_waited_for():
+    pacing = Pacing()
+    pacing.heard(view())
+    pacing.sent(0.0)
+    pacing.heard({"kind": "gone", "id": "a"})
+    assert not pacing.due(50.0, 0.1)
+    pacing.heard(view("b"))
+    assert pacing.due(50.0, 0.1)
+
+
+def test_the_slowest_of_several_views_sets_the_pace_until_it_is_forgotten():
+    pacing = Pacing()
+    pacing.heard(view("quick"))
+    pacing.heard(view("slow"))
+    pacing.sent(0.0)
+    pacing.heard(ack(1, "quick"))
+    assert not pacing.due(1.0, 0.1)
+    assert pacing.due(2.0, 0.1)
+    assert pacing.live
+    pacing.sent(2.0)
+    pacing.heard(ack(2, "quick"))
+    assert pacing.due(2.1, 0.1)
+
+
+def test_a_hidden_view_is_not_waited_for():
+    pacing = Pacing()
+    pacing.heard(view("a"))
+    pacing.heard(view("b", shown=False))
+    pacing.sent(0.0)
+    pacing.heard(ack(1, "a"))
+    assert pacing.due(0.1, 0.1)
+
+
+@pytest.mark.parametrize(("cards", "seen"), [((0,), [True, False]), ((), [False, False]), ((0, 1), [True, True])])
+def test_only_cards_on_a_screen_are_seen(cards, seen):
+    pacing = Pacing()
+    assert pacing.sees(1)
+    pacing.heard(view(cards=cards))
+    assert [pacing.sees(0), pacing.sees(1)] == seen

@@ -1,0 +1,162 @@
+"""What every panel owes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnwidgets.panels import DEFAULT_PANELS, Findings, GradientNorms, Histograms, LayerHeatmap, LossCurve, UnitHealth
+from nnwidgets.panels._comms import all_widgets
+from nnwidgets.records import Finding, History, Notice
+
+from ._made import FINDING, LAYERS, alive, record, texts
+
+every_panel = pytest.mark.parametrize("make", DEFAULT_PANELS, ids=lambda make: make.__name__)
+
+
+@every_panel
+def test_a_docstring_says_what_the_picture_tells_apart(make):
+    assert "Tells apart: " in make.__doc__
+    assert make.title
+
+
+@every_panel
+def test_an_empty_history_says_what_is_waited_for(make):
+    panel = make()
+    words = panel.update(History(), ()) or texts(panel.widget)
+    assert "Waits for" in words or "Nothing to judge yet" in words
+
+
+@every_panel
+@pytest.mark.parametrize("scale", [1.0, np.nan, np.inf, 0.0, -1.0, 1e-38, 1e38])
+def test_any_numbers_are_drawn(make, scale):
+    panel = make()
+    assert panel.update(record(History(), range(1, 40), scale=scale), ()) is None or np.isnan(scale)
+
+
+@every_panel
+def test_one_step_is_enough_not_to_fail(make):
+    make().update(record(History(), range(1, 2)), ())
+
+
+@every_panel
+def test_no_new_widget_after_the_first_draw(make, healthy):
+    panel = make()
+    panel.update(healthy, ())
+    before = alive()
+    for stop in (130, 5000):
+        record(healthy, range(int(healthy.latest("train/loss")[0]) + 1, stop))
+        panel.update(healthy, (FINDING,))
+    panel.update(record(healthy, range(5000, 5010), scale=np.nan), ())
+    assert alive() == before
+
+
+@every_panel
+def test_a_widget_is_sent_at_most_once_an_update(make, messages, healthy):
+    panel = make()
+    panel.update(healthy, ())
+    record(healthy, range(121, 140))
+    messages.clear()
+    panel.update(healthy, (FINDING,))
+    comms = [comm for kind, comm, data in messages]
+    assert comms
+    assert len(comms) == len(set(comms))
+
+
+@every_panel
+def test_what_is_sent_does_not_grow_with_the_run(make, messages):
+    panel, history = make(), History()
+    sizes = []
+    for start, stop in ((1, 3000), (3000, 3100), (3100, 9000), (9000, 9100)):
+        panel.update(record(history, range(start, stop)), ())
+        sizes.append(max(part.size for mark in all_widgets(panel.widget) for part in _arrays(mark)))
+    assert max(sizes) <= 500 * len(LAYERS)
+
+
+def test_the_raw_loss_stays_whatever_the_smoothing(healthy):
+    panel = LossCurve()
+    for window in (0, 3000):
+        panel._window.value = window
+        panel.update(healthy, ())
+        drawn = healthy["train/loss"].values[:, 0]
+        assert panel._raw.y.max() == pytest.approx(drawn.max())
+        assert panel._raw.opacities == [0.4]
+
+
+def test_steps_whose_loss_is_not_finite_are_marked_in_red(healthy):
+    panel = LossCurve()
+    panel.update(record(healthy, range(121, 124), scale=np.nan), ())
+    assert panel._bad.x.tolist() == [121, 122, 123]
+
+
+def test_a_log_axis_shows_powers_of_ten(healthy):
+    panel = LossCurve()
+    panel._log.value = True
+    panel.update(healthy, ())
+    assert panel._raw.y.max() == pytest.approx(np.log10(0.1 + np.exp(-1 / 50)), rel=1e-5)
+
+
+def test_every_metric_and_logged_number_has_a_curve(healthy):
+    panel = LossCurve()
+    for step in range(2):
+        healthy.add_scalar("log/temperature", step, 1.0)
+        healthy.add_scalar("validation/accuracy", step, 0.4)
+    panel.update(healthy, ())
+    assert {curve["title"]: len(curve["lines"]) for curve in panel._curves.data["curves"]} == {
+        "accuracy": 2,
+        "log/temperature": 1,
+    }
+
+
+def test_tensors_that_are_not_finite_are_named(healthy):
+    panel = GradientNorms()
+    panel.update(record(healthy, range(121, 123), scale=np.inf), ())
+    assert "NaN or infinite at step 122: Conv_0/bias" in texts(panel.widget)
+
+
+def test_the_heatmap_offers_what_was_read_and_marks_what_is_not_finite(healthy):
+    panel = LayerHeatmap()
+    panel.update(healthy, ())
+    assert set(panel._reading.options) >= {"gradient/norm", "update/ratio", "activation/dead"}
+    assert panel._reading.value == "gradient/norm"
+    assert not any(panel._canvas.data["bad"])
+    panel.update(record(healthy, range(121, 122), scale=np.nan), ())
+    bad = np.frombuffer(panel._canvas.data["bad"], np.uint8).reshape(4, -1)
+    assert bad[:, -1].all()
+    assert not bad[:, :-1].any()
+
+
+def test_a_kind_without_histograms_says_so(healthy):
+    panel = Histograms()
+    panel._kind.value = "update"
+    panel.update(healthy, ())
+    assert "no update histogram yet" in texts(panel.widget)
+
+
+def test_shares_of_units_are_handed_on_as_they_are(healthy):
+    panel = UnitHealth()
+    panel.update(healthy, ())
+    (bar,) = panel._canvas.data["bars"]
+    assert (bar["name"], bar["dead"]) == ("Conv_0/relu", pytest.approx(0.25))
+
+
+def test_a_healthy_run_says_so_and_how_many_rules_looked(healthy):
+    panel = Findings()
+    panel.rules = 3
+    panel.update(healthy, ())
+    assert "Nothing looks wrong.</b> 3 rules looked." in texts(panel.widget)
+
+
+def test_findings_come_gravest_first_with_evidence_and_remedy_and_escaped(healthy):
+    panel = Findings()
+    panel.notices = (Notice("my_probe", "failed", "Traceback <x>"),)
+    panel.update(healthy, (Finding("Slow", "note", "", 3, "slow", ""), FINDING))
+    shown = texts(panel.widget)
+    assert shown.index("problem: non finite") < shown.index("note: slow")
+    for part in ("&lt;b&gt;bad&lt;/b&gt;", "loss = NaN", "<b>Try:</b> Lower it.", "my_probe", "Traceback &lt;x&gt;"):
+        assert part in shown
+
+
+def _arrays(widget) -> list[np.ndarray]:
+    found = [getattr(widget, key) for key in widget.keys]
+    return [np.empty(0), *(value for value in found if isinstance(value, np.ndarray))]

@@ -1,0 +1,37 @@
+"""The same layer has the same colour everywhere, and colours can be told apart."""
+
+from __future__ import annotations
+
+import itertools
+
+from nnwidgets.panels._theme import WRONG, colour_of, layer_colours, palette
+from nnwidgets.records import History
+
+from ._made import record
+
+
+def channels(colour):
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def test_sixty_layers_have_sixty_colours_none_of_them_near_the_accent():
+    assert len(set(palette(60))) == 60
+    for count in (1, 2, 5, 60):
+        for colour in palette(count):
+            assert sum(abs(a - b) for a, b in zip(channels(colour), channels(WRONG), strict=True)) > 90
+
+
+def test_neighbours_differ():
+    for one, other in itertools.pairwise(palette(60)):
+        assert sum(abs(a - b) for a, b in zip(channels(one), channels(other), strict=True)) > 20
+
+
+def test_a_layer_its_tensors_and_its_nonlinearity_share_a_colour(healthy):
+    colours = layer_colours(healthy)
+    assert list(colours) == ["Conv_0", "Dense_0"]
+    assert colour_of("Conv_0/kernel", colours) == colour_of("Conv_0/relu", colours) == colours["Conv_0"]
+
+
+def test_before_the_first_reading_there_are_no_colours():
+    assert layer_colours(History()) == {}
+    assert layer_colours(record(History(), range(1, 2)))
