@@ -43,8 +43,9 @@ def reach_busy_kernel(widgets: Iterable[ipywidgets.Widget]) -> None:
     private kernel connection in return, and could carry neither buttons nor sliders: they are ordinary widgets.
     """
     for widget in widgets:
-        if hasattr(widget.comm, "_reply_subshell_for"):
-            widget.comm._reply_subshell_for = _as_requested
+        channel: Any = widget.comm
+        if hasattr(channel, "_reply_subshell_for"):
+            channel._reply_subshell_for = _as_requested
 
 
 def polls() -> bool:

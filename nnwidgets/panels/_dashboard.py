@@ -126,7 +126,7 @@ class Dashboard:
         return summary(self._status, self.history, self._findings)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return {**self.widget._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
+        return {**(self.widget._repr_mimebundle_(**kwargs) or {}), "text/plain": repr(self)}
 
     def _build(self) -> None:
         self._controls = Controls(self._send)

@@ -36,7 +36,8 @@ class StepFigure:
 
     def __init__(self, height: int, *, log: bool) -> None:
         self.log = log
-        self.x, self.y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
+        # the third scale is the whole width (or height), whatever the axes show
+        self.x, self.y, self.whole = (bqplot.LinearScale(min=0.0, max=1.0) for _ in range(3))
         style = {"font-size": "11px"}
         common = {"tick_style": style, "grid_lines": "solid", "num_ticks": 5}
         self.steps = bqplot.Axis(scale=self.x, label="step", side="bottom", label_offset="28px", **common)
@@ -62,13 +63,15 @@ class StepFigure:
         mark = self.lines(
             0, front=False, fill="between", fill_colors=[GREY], fill_opacities=[0.14], colors=[GREY], opacities=[0.0]
         )
-        mark.x, mark.y = np.array([-1e12, 1e12]), np.array([[low, low], [high, high]])
+        mark.scales = {"x": self.whole, "y": self.y}
+        mark.x, mark.y = np.array([0.0, 1.0]), np.array([[low, low], [high, high]])
         return mark
 
     def guide(self, level: float) -> Any:
         """A dashed grey line over the whole width."""
         mark = self.lines(1, front=False, colors=[GREY], line_style="dashed")
-        mark.x, mark.y = np.array([-1e12, 1e12]), np.array([level, level])
+        mark.scales = {"x": self.whole, "y": self.y}
+        mark.x, mark.y = np.array([0.0, 1.0]), np.array([level, level])
         return mark
 
     def frame(self, steps: npt.ArrayLike, values: Iterable[npt.ArrayLike], include: Sequence[float] = ()) -> None:
@@ -87,7 +90,7 @@ class StepFigure:
         if self._drawn.get(axis) == (low, high, log):
             return
         self._drawn[axis] = (low, high, log)
-        ticks = ticks_between(low, high, log or whole)
+        ticks = log_ticks(low, high) if log else ticks_between(low, high, whole=whole)
         labels = dict(zip([f"{tick:.12g}" for tick in ticks], tick_words(ticks, log, whole), strict=True))
         with scale.hold_sync(), axis.hold_sync():
             scale.min, scale.max = low, high
@@ -95,12 +98,12 @@ class StepFigure:
                 axis.tick_values, axis.tick_labels = np.array(ticks), labels
 
 
-def ticks_between(low: float, high: float, whole: bool, count: int = 5) -> list[float]:
+def ticks_between(low: float, high: float, *, whole: bool = False, count: int = 6) -> list[float]:
     """Round numbers between two ends, about `count` of them; only whole ones if asked, where there are two.
 
     Example:
-        >>> ticks_between(0, 1000, whole=True), ticks_between(0.11, 0.14, whole=False)
-        ([0.0, 200.0, 400.0, 600.0, 800.0, 1000.0], [0.11, 0.12, 0.13, 0.14])
+        >>> ticks_between(0, 1000, whole=True), ticks_between(0.11, 0.14)
+        ([0.0, 200.0, 400.0, 600.0, 800.0, 1000.0], [0.11, 0.115, 0.12, 0.125, 0.13, 0.135, 0.14])
     """
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
@@ -112,6 +115,23 @@ def ticks_between(low: float, high: float, whole: bool, count: int = 5) -> list[
         round(spacing * step, 12) + 0.0 for step in range(first, first + 4 * count) if spacing * step <= high + 1e-9
     ]
     return ticks or [round((low + high) / 2, 12)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """log10 of round numbers between two powers of ten: the powers; 1, 2, 5 where those are few; else what is round.
+
+    Example:
+        >>> log_ticks(-3.2, 1.1), [round(tick, 2) for tick in log_ticks(-0.1, 1.1)]
+        ([-3.0, -2.0, -1.0, 0.0, 1.0], [0.0, 0.3, 0.7, 1.0])
+    """
+    if high - low > 2.5:
+        return ticks_between(low, high, whole=True)
+    if high - low > 0.9:
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        ticks = [decade + math.log10(digit) for decade in decades for digit in (1, 2, 5)]
+        return [tick for tick in ticks if low <= tick <= high]
+    ticks = [math.log10(tick) for tick in ticks_between(10.0**low, 10.0**high, count=5) if tick > 0]
+    return ticks or [(low + high) / 2]
 
 
 def tick_words(ticks: Sequence[float], log: bool, whole: bool) -> list[str]:

@@ -28,7 +28,7 @@ class LayerLines:
     """
 
     def __init__(self, figure: StepFigure, name: str, include: tuple[float, ...] = ()) -> None:
-        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow()
+        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow(120)
         self._raw, self._average = figure.lines(1.0), figure.lines(1.8)
 
     def draw(self, history: History) -> bool:

@@ -54,7 +54,7 @@ class LossCurve(Panel):
         self._smooth = self._figure.lines(2.0, colors=[TRAIN])
         self._validation = self._figure.lines(2.0, colors=[VALIDATION], marker="circle", marker_size=20)
         self._bad = bqplot.Scatter(
-            scales={"x": self._figure.x, "y": self._figure.y},
+            scales={"x": self._figure.x, "y": self._figure.whole},
             colors=[WRONG],
             marker="triangle-up",
             default_size=50,
@@ -108,7 +108,7 @@ class LossCurve(Panel):
     def _mark_bad(self, steps: np.ndarray) -> None:
         if len(steps) or len(self._bad.x):
             with self._bad.hold_sync():
-                self._bad.x, self._bad.y = steps.astype(np.float64), np.full(len(steps), self._figure.y.min)
+                self._bad.x, self._bad.y = steps.astype(np.float64), np.full(len(steps), 0.02)
 
     def _draw_curves(self, history: History) -> None:
         curves: dict[str, dict[str, Any]] = {}

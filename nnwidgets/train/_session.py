@@ -305,9 +305,9 @@ class Session:
         else:
             self._governor.leave("redraw")
         changed = state is not None and state != self._status.state
-        if not (force or changed or self._status.state == "paused"):
-            if not self._governor.due("redraw") or not self.dashboard.due(time.perf_counter()):
-                return
+        asked = force or changed or self._status.state == "paused"
+        if not asked and not (self._governor.due("redraw") and self.dashboard.due(time.perf_counter())):
+            return
         step_seconds, target = self._governor.step_seconds, self._status.target
         self._status = replace(
             self._status,

@@ -78,5 +78,5 @@ def test_an_objective_says_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="can't be used"):
         nnw.Objective(lambda params: 0.0, {"w": jnp.ones(2, jnp.int32)})
     objective = nnw.Objective(lambda params, batch: params["w"] * batch, {"w": jnp.ones(3)})
-    with pytest.raises((ValueError, TypeError), match="scalar|mean"):
+    with pytest.raises((ValueError, TypeError), match=r"scalar|mean"):
         objective.check(jnp.ones(3))

@@ -35,11 +35,11 @@ def test_a_million_steps_of_a_hundred_tensors_stay_under_200_mb() -> None:
         for table in tables:
             table.add(step, row)
         ratio.add(step, row[:1])
-    bound = history.nbytes
-    assert bound < 200e6
+    assert history.nbytes < 200e6
     for step in range(20_000, 26_000):
         tables[0].add(step, row)
-    assert history.nbytes == bound
+    assert history.nbytes < 200e6
+    assert len(history["gradient/norm"]) <= 4096 + 2048 + 2048
 
 
 def test_not_a_number_survives_a_bucket_and_a_file(tmp_path: Path) -> None:
