@@ -69,9 +69,11 @@ class Card:
         self.open = not self.open
         self._title.description = f"{'▾' if self.open else '▸'} {self._text}"
         if self.open:
+            self.widget.remove_class("nnw-closed")
             self.broken, self._drawn = self.panel is None, None
             opened()
         else:
+            self.widget.add_class("nnw-closed")
             self._show(False)
             self._notice.value = ""
 

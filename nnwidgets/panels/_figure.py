@@ -36,8 +36,7 @@ class StepFigure:
 
     def __init__(self, height: int, *, log: bool) -> None:
         self.log = log
-        # the third scale is the whole width (or height), whatever the axes show
-        self.x, self.y, self.whole = (bqplot.LinearScale(min=0.0, max=1.0) for _ in range(3))
+        self.x, self.y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
         style = {"font-size": "11px"}
         common = {"tick_style": style, "grid_lines": "solid", "num_ticks": 5}
         self.steps = bqplot.Axis(scale=self.x, label="step", side="bottom", label_offset="28px", **common)
@@ -48,6 +47,7 @@ class StepFigure:
             layout={"width": "100%", "height": f"{height}px", "min_width": "200px"},
             animation_duration=0,
         )
+        # bqplot gives a figure two scales of its own from 0 to 1: its whole width and height, whatever the axes show
         self._drawn: dict[object, tuple[float, ...]] = {}
 
     def lines(self, width: float = 1.5, *, front: bool = True, **style: Any) -> Any:
@@ -63,14 +63,14 @@ class StepFigure:
         mark = self.lines(
             0, front=False, fill="between", fill_colors=[GREY], fill_opacities=[0.14], colors=[GREY], opacities=[0.0]
         )
-        mark.scales = {"x": self.whole, "y": self.y}
+        mark.scales = {"x": self.figure.scale_x, "y": self.y}
         mark.x, mark.y = np.array([0.0, 1.0]), np.array([[low, low], [high, high]])
         return mark
 
     def guide(self, level: float) -> Any:
         """A dashed grey line over the whole width."""
         mark = self.lines(1, front=False, colors=[GREY], line_style="dashed")
-        mark.scales = {"x": self.whole, "y": self.y}
+        mark.scales = {"x": self.figure.scale_x, "y": self.y}
         mark.x, mark.y = np.array([0.0, 1.0]), np.array([level, level])
         return mark
 
@@ -128,9 +128,10 @@ def log_ticks(low: float, high: float) -> list[float]:
         return ticks_between(low, high, whole=True)
     if high - low > 0.9:
         decades = range(math.floor(low), math.ceil(high) + 1)
-        ticks = [decade + math.log10(digit) for decade in decades for digit in (1, 2, 5)]
+        # rounded: the browser finds a tick's label by its number as text
+        ticks = [round(decade + math.log10(digit), 10) for decade in decades for digit in (1, 2, 5)]
         return [tick for tick in ticks if low <= tick <= high]
-    ticks = [math.log10(tick) for tick in ticks_between(10.0**low, 10.0**high, count=5) if tick > 0]
+    ticks = [round(math.log10(tick), 10) for tick in ticks_between(10.0**low, 10.0**high, count=5) if tick > 0]
     return ticks or [(low + high) / 2]
 
 

@@ -54,7 +54,7 @@ class LossCurve(Panel):
         self._smooth = self._figure.lines(2.0, colors=[TRAIN])
         self._validation = self._figure.lines(2.0, colors=[VALIDATION], marker="circle", marker_size=20)
         self._bad = bqplot.Scatter(
-            scales={"x": self._figure.x, "y": self._figure.whole},
+            scales={"x": self._figure.x, "y": self._figure.figure.scale_y},
             colors=[WRONG],
             marker="triangle-up",
             default_size=50,

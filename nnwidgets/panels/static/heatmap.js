@@ -12,7 +12,7 @@ function ramp(share) {
   return RAMP[i].map((part, k) => Math.round(part + (RAMP[i + 1][k] - part) * rest));
 }
 
-const rowHeight = (data) => Math.max(9, Math.min(22, 220 / data.rows.length));
+const rowHeight = (data) => Math.max(5, Math.min(22, 240 / data.rows.length));
 const shown = (data, value) => short(data.power ? 10 ** value : value);
 
 /** The column of a step's place: columns are as wide as the steps that they stand for. */
@@ -29,6 +29,8 @@ const picture = {
   draw(ctx, data, width, height, theme) {
     const [steps, values, bad, tall] = [doubles(data.steps), floats(data.values), bytes(data.bad), rowHeight(data)];
     const places = edges(data, width);
+    // where rows are narrower than letters, only some have their name; hovering tells the others
+    const named = Math.ceil(11 / tall);
     data.rows.forEach((name, row) => {
       const y = ABOVE + row * tall;
       for (let column = 0; column < steps.length; column++) {
@@ -37,13 +39,13 @@ const picture = {
         const share = (values[at] - data.low) / (data.high - data.low || 1);
         ctx.fillStyle = bad[at] ? theme.wrong : `rgb(${ramp(share).join(",")})`;
         // half a pixel wider than it is: no seams
-        ctx.fillRect(places[column], y, places[column + 1] - places[column] + 0.5, tall - 1);
+        ctx.fillRect(places[column], y, places[column + 1] - places[column] + 0.5, tall - (tall > 8 ? 1 : 0));
       }
       ctx.fillStyle = data.colors[row];
-      ctx.fillRect(SIDE - 8, y, 4, tall - 1);
+      ctx.fillRect(SIDE - 8, y, 4, tall - (tall > 8 ? 1 : 0));
       ctx.fillStyle = theme.ink;
       ctx.textAlign = "right";
-      ctx.fillText(fit(ctx, name, SIDE - 14), SIDE - 12, y + tall / 2);
+      if (row % named === 0) ctx.fillText(fit(ctx, name, SIDE - 14), SIDE - 12, y + tall / 2);
     });
     const y = ABOVE + tall * data.rows.length + 10;
     ctx.fillStyle = theme.muted;
