@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nnwidgets", description="A debugger for neural-network training.")
     parser.add_argument("--version", action="version", version=f"nnwidgets {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="{demo}", required=True)
     demo = commands.add_parser(
         "demo",
         help="open the tour in JupyterLab, or execute it to an HTML page",
