@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import time
@@ -86,7 +87,7 @@ def execute_tour(folder: Path) -> int:
     try:
         client.execute()
     except (CellControlSignal, DeadKernelError) as error:
-        print(f"\n{error}", file=sys.stderr)
+        print(re.sub(r"\x1b\[[0-9;]*m", "", f"\n{error}"), file=sys.stderr)
         code = 1
     page.write_text(_as_html(tour), encoding="utf-8")
     print(f"Wrote {page.resolve()}", flush=True)
