@@ -36,7 +36,7 @@ class Dashboard:
 
     Attributes:
         min_interval: seconds between two refreshes, at least.
-        seconds_spent: seconds of Python time spent refreshing, in the thread of the loop.
+        seconds_spent: seconds of Python time spent refreshing and polling, in the thread of the loop.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Dashboard:
         self._colours: dict[str, str] = {}
         self._widget: ipywidgets.VBox | None = None
         self._lock = threading.RLock()
-        self._clock = time.perf_counter
+        self._clock, self._polled_at = time.perf_counter, float("-inf")
 
     @property
     def widget(self) -> ipywidgets.VBox:
@@ -92,35 +92,39 @@ class Dashboard:
             force: send now, even so; for changes of state, such as the last refresh of a run.
 
         Returns:
-            whether something was sent. It never waits, and never raises: an error is shown in the dashboard.
+            whether something was sent. It never waits for the browser, and never raises: errors show in the dashboard.
         """
         started = self._clock()
         self._status, self._findings, self._notices = status, tuple(findings), tuple(notices)
         if self._widget is None or not _comms.has_front_end(self._echo) or not (force or self.due(started)):
             return False
-        with self._drawing(wait=0.0) as free:
+        # a forced one may be the last: it lets a callback that draws finish first
+        with self._drawing(wait=1.0 if force else 0.0) as free:
             if free:
-                self._draw()
-                self._echo.ask(self._pacing.sent(started))
+                self._draw(frame=self._pacing.sent(started))
         self.seconds_spent += self._clock() - started
         return free
 
     def poll(self) -> None:
         """Let clicks through where the kernel needs to be asked (ipykernel 6); costs nothing elsewhere."""
-        if self._widget is None or not _comms.polls():
+        now = self._clock()
+        # polling takes milliseconds, and people click slowly
+        if self._widget is None or now - self._polled_at < 0.05 or not _comms.polls():
             return
+        self._polled_at = now
         try:
             _comms.poll()
         except Exception:
             # without jupyter_ui_poll no acknowledgement comes, and the dashboard says what to do
             self._pacing.live = False
+        self.seconds_spent += self._clock() - now
 
     def close(self) -> None:
         """Close all its widgets; asking for `widget` builds new ones."""
         if self._widget is not None:
             for widget in _comms.all_widgets(self._widget):
                 widget.close()
-            self._widget, self._pacing = None, Pacing()
+            self._widget, self._pacing, self._colours = None, Pacing(), {}
 
     def __repr__(self) -> str:
         return summary(self._status, self.history, self._findings)
@@ -143,20 +147,22 @@ class Dashboard:
         _comms.reach_busy_kernel(_comms.all_widgets(self._widget))
         self._redraw()
 
-    def _draw(self) -> None:
+    def _draw(self, frame: int = 0) -> None:
         try:
             self._controls.show(self._status, self.live)
             for place, card in enumerate(self._cards):
                 if self._pacing.sees(place):
                     self._draw_card(card)
             self._show_legend()
+            if frame:
+                self._echo.ask(frame)
         except Exception:
             self._controls.fail("A refresh")
 
     def _draw_card(self, card: Card, *, force: bool = False) -> None:
         if hasattr(card.panel, "notices"):
             card.panel.notices, card.panel.rules = self._notices, self._rules
-        version = (self.history.version, self._findings, self._notices)
+        version = (self.history.version, *map(id, self._findings), *map(id, self._notices))
         card.draw(self.history, self._findings, version, force=force)
 
     def _redraw(self) -> None:

@@ -50,13 +50,33 @@ class StepFigure:
         # bqplot gives a figure two scales of its own from 0 to 1: its whole width and height, whatever the axes show
         self._drawn: dict[object, tuple[float, ...]] = {}
 
-    def lines(self, width: float = 1.5, *, front: bool = True, **style: Any) -> Any:
-        """A new set of lines in this figure; it is empty."""
+    def lines(self, width: float = 1.5, *, front: bool = True, named: bool = False, **style: Any) -> Any:
+        """A new set of lines in this figure; it is empty. `named`: pointing at one tells its label."""
+        if named:
+            style |= {"tooltip": bqplot.Tooltip(fields=["name"], show_labels=False)}
         mark = bqplot.Lines(
-            scales={"x": self.x, "y": self.y}, stroke_width=width, interactions={}, enable_hover=False, **style
+            scales={"x": self.x, "y": self.y},
+            stroke_width=width,
+            interactions={"hover": "tooltip"} if named else {},
+            enable_hover=False,
+            **style,
         )
         self.figure.marks = [*self.figure.marks, mark] if front else [mark, *self.figure.marks]
         return mark
+
+    def draw(self, mark: Any, steps: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> None:
+        """Put points into lines: `values` of shape (points,) or (lines, points), NaN for a gap.
+
+        bqplot hangs an invisible label on each line's last point, and complains in the browser's console if that is
+        NaN. So a line that ends in a gap gets one point more behind it, which alone draws nothing.
+        """
+        if values.size and not np.isfinite(values[..., -1]).all():
+            behind = np.full((*values.shape[:-1], 2), self.y.min)
+            behind[..., 0] = np.nan
+            values = np.concatenate([values, behind], axis=-1)
+            steps = np.append(steps, steps[[-1, -1]])
+        with mark.hold_sync():
+            mark.x, mark.y = steps, values
 
     def band(self, low: float, high: float) -> Any:
         """A grey band over the whole width: what is normal."""

@@ -29,7 +29,7 @@ class LayerLines:
 
     def __init__(self, figure: StepFigure, name: str, include: tuple[float, ...] = ()) -> None:
         self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow(120)
-        self._raw, self._average = figure.lines(1.0), figure.lines(1.8)
+        self._raw, self._average = figure.lines(1.0), figure.lines(1.8, named=True)
 
     def draw(self, history: History) -> bool:
         """Draw the newest; whether there were two steps to draw a line between."""
@@ -44,8 +44,7 @@ class LayerLines:
         self._figure.frame(steps, [raw], self._include)
         self._paint(history, [series.layers[position] for position in order])
         for mark, x, y in ((self._raw, steps, raw), (self._average, series.steps.astype(np.float64), average)):
-            with mark.hold_sync():
-                mark.x, mark.y = x, y
+            self._figure.draw(mark, x, y)
         return True
 
     def _paint(self, history: History, layers: list[str]) -> None:

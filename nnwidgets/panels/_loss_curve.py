@@ -94,15 +94,13 @@ class LossCurve(Panel):
                 x, y = outline(series)
                 steps.append(x)
                 values.append(scaled(y))
-                with mark.hold_sync():
-                    mark.x, mark.y = x, values[-1]
+                self._figure.draw(mark, x, values[-1])
         self._figure.frame(np.concatenate(steps) if steps else [], values)
         if train is not None:
             line = train.values[:, 0]
             if self._window.value:
                 line = smooth(train.steps, line, self._window.value)
-            with self._smooth.hold_sync():
-                self._smooth.x, self._smooth.y = train.steps.astype(np.float64), scaled(line)
+            self._figure.draw(self._smooth, train.steps.astype(np.float64), scaled(line).astype(np.float64))
             self._mark_bad(train.steps[self._loss["train"].bad[:, 0]])
 
     def _mark_bad(self, steps: np.ndarray) -> None:

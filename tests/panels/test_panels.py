@@ -89,6 +89,19 @@ def test_steps_whose_loss_is_not_finite_are_marked_in_red(healthy):
     assert panel._bad.x.tolist() == [121, 122, 123]
 
 
+def test_a_line_that_ends_in_a_gap_gets_a_point_behind_it(healthy):
+    panel = LossCurve()
+    panel.update(record(healthy, range(121, 123), scale=np.nan), ())
+    assert np.isnan(panel._smooth.y[-2])
+    assert np.isfinite(panel._smooth.y[-1])
+    assert panel._smooth.x.max() == 122
+
+
+def test_a_closed_dashboard_names_its_layers_again(dashboard):
+    dashboard.close()
+    assert "Conv_0" in texts(dashboard.widget)
+
+
 def test_a_log_axis_shows_powers_of_ten(healthy):
     panel = LossCurve()
     panel._log.value = True
