@@ -20,7 +20,8 @@ STAGES = {
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "lint": [sys.executable, "-m", "ruff", "check", "."],
     "imports": LINT_IMPORTS,
-    "types": [sys.executable, "-m", "pyright"],
+    # told where the packages lie: it does not look beside the Python that runs it
+    "types": [sys.executable, "-m", "pyright", "--pythonpath", sys.executable],
     "tests": [*PYTEST, "--ignore=tests/browser", "--ignore=tests/test_notebooks.py"],
     "notebooks": [*PYTEST, "tests/test_notebooks.py"],
     "browser": [*PYTEST, "tests/browser"],

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 _HOMES = {"from_linen": ".linen", "from_nnx": ".nnx", "from_equinox": ".equinox", "from_keras": ".keras"}
-__all__ = ["from_equinox", "from_keras", "from_linen", "from_nnx"]
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,13 @@
-"""The distribution of every tensor's values."""
+"""The distribution of values of every tensor and every layer's output."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._snapshot import PerLayer, Snapshot
 
@@ -14,25 +18,56 @@ SAMPLE = 4096
 def histograms(snapshot: Snapshot) -> dict[str, PerLayer]:
     """Thirty equal bins between the smallest and the largest of at most 4,096 evenly strided values of each tensor.
 
-    Bins by index arithmetic and one scatter-add. Non-finite values are left out.
-
     Returns:
-        ``"gradient/histogram"``, ``"update/histogram"``, ``"parameter/histogram"``: float32 (tensors, 2 + 30).
+        ``"gradient/histogram"``, ``"update/histogram"``, ``"parameter/histogram"``: float32 (tensors, 2 + 30), see
+        `count_bins`.
     """
+    tensors = snapshot.tensors()
+    rows = count_bins([leaf for leaves in tensors.values() for leaf in leaves])
+    count = len(snapshot.paths)
     return {
-        f"{what}/histogram": PerLayer(snapshot.paths, jnp.stack([_histogram(leaf) for leaf in leaves]))
-        for what, leaves in snapshot.tensors().items()
+        f"{what}/histogram": PerLayer(snapshot.paths, rows[i * count : (i + 1) * count])
+        for i, what in enumerate(tensors)
     }
 
 
-def _histogram(leaf: jax.Array) -> jax.Array:
-    values = jnp.asarray(leaf, jnp.float32).reshape(-1)
-    values = values[:: max(1, -(-values.size // SAMPLE))]
+def count_bins(leaves: Sequence[jax.Array]) -> jax.Array:
+    """Histograms of some arrays, by index arithmetic and one scatter-add.
+
+    Args:
+        leaves: arrays of any shape; of each at most 4,096 values are read, with a stride that has no factor in common
+            with its size, so that rows and columns are sampled alike.
+
+    Returns:
+        float32 (leaves, 2 + 30): smallest and largest finite value of the sample (0 and 0 without one), then the counts
+        of the finite values. Those of a constant array are all in the first bin.
+    """
+    if not leaves:
+        return jnp.zeros((0, 2 + BINS), jnp.float32)
+    samples = [_sample(leaf) for leaf in leaves]
+    ends = jnp.stack([_ends(sample) for sample in samples])
+    low, width = ends[:, 0], ends[:, 1] - ends[:, 0]
+    scale = BINS / jnp.where(width > 0, width, 1.0)
+    leaf = np.repeat(np.arange(len(samples)), [sample.size for sample in samples])
+    values = jnp.concatenate(samples)
     finite = jnp.isfinite(values)
-    low = jnp.min(values, initial=jnp.inf, where=finite)
-    high = jnp.max(values, initial=-jnp.inf, where=finite)
-    low, high = jnp.where(low <= high, low, 0.0), jnp.where(low <= high, high, 0.0)
-    width = jnp.where(high > low, high - low, 1.0)
-    places = jnp.clip(jnp.where(finite, (values - low) / width, 0.0) * BINS, 0, BINS - 1).astype(jnp.int32)
-    counts = jnp.zeros(BINS, jnp.float32).at[places].add(finite.astype(jnp.float32), mode="promise_in_bounds")
-    return jnp.concatenate([jnp.stack([low, high]), counts])
+    inside = jnp.where(finite, values - low[leaf], 0.0) * scale[leaf]
+    places = jnp.clip(inside, 0, BINS - 1).astype(jnp.int32) + BINS * leaf
+    counts = jnp.zeros(BINS * len(samples), jnp.float32)
+    counts = counts.at[places].add(finite.astype(jnp.float32), mode="promise_in_bounds")
+    return jnp.concatenate([ends, counts.reshape(-1, BINS)], axis=1)
+
+
+def _ends(sample: jax.Array) -> jax.Array:
+    finite = jnp.isfinite(sample)
+    low = jnp.min(sample, initial=jnp.inf, where=finite)
+    high = jnp.max(sample, initial=-jnp.inf, where=finite)
+    return jnp.where(low <= high, jnp.stack([low, high]), 0.0)
+
+
+def _sample(leaf: jax.Array) -> jax.Array:
+    values = jnp.asarray(leaf).reshape(-1)
+    stride = max(1, -(-values.size // SAMPLE))
+    while math.gcd(stride, values.size) > 1:
+        stride += 1
+    return values[::stride].astype(jnp.float32)

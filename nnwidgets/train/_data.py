@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -89,5 +90,5 @@ class Batches:
 
 def _describe(batch: Any) -> str:
     leaves, structure = jax.tree.flatten(batch)
-    shapes = [f"{np.result_type(leaf)}{list(np.shape(leaf))}" for leaf in leaves]
+    shapes = [f"{jnp.result_type(leaf)}{list(np.shape(leaf))}" for leaf in leaves]
     return str(jax.tree.unflatten(structure, shapes)).replace("'", "")

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from nnwidgets.probes import DEFAULT_PROBES, PerLayer, Snapshot, histograms, make_plan, statistics, update_ratio
+from nnwidgets.probes import DEFAULT_PROBES, PerLayer, Snapshot, histograms, make_plan, norms, statistics, update_ratio
 from nnwidgets.records import History
 
 VALUES = np.array([[0.0, 1.0, -2.0], [3.0, 0.0, 1000.5]])
@@ -21,7 +21,9 @@ def snapshot(dtype: object = jnp.float32, values: np.ndarray = VALUES) -> Snapsh
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
 def test_statistics_are_numpys(dtype: type) -> None:
-    found = {name: np.asarray(part.values) for name, part in statistics(snapshot(dtype)).items()}
+    found = {
+        name: np.asarray(part.values) for name, part in (statistics(snapshot(dtype)) | norms(snapshot(dtype))).items()
+    }
     exact = VALUES.astype(dtype).astype(np.float64)
     wanted = {
         "norm": np.linalg.norm(exact),

@@ -85,7 +85,7 @@ def test_stop_ends_the_run_between_two_steps() -> None:
 
     def batches(step: int) -> Any:
         if step == 5:
-            session._receive(Command("stop"))
+            session._desk.receive(Command("stop"))
         return BATCHES[0]
 
     session._batches = type(session._batches)(batches)
@@ -96,11 +96,11 @@ def test_stop_ends_the_run_between_two_steps() -> None:
 def test_multiplier_zero_holds_the_parameters() -> None:
     session = make()
     before = np.asarray(session.params["in"]).copy()
-    session._receive(Command("multiplier", 0.0))
+    session._desk.receive(Command("multiplier", 0.0))
     session.run(3)
     np.testing.assert_array_equal(session.params["in"], before)
     assert session.history["run/multiplier"].values.tolist() == [[0.0]]
-    session._receive(Command("multiplier", -1.0))
+    session._desk.receive(Command("multiplier", -1.0))
     assert "at least 0" in session.notices[-1].message
 
 

@@ -1,0 +1,171 @@
+"""Where a run is watched and steered from: its readings, findings, controls and dashboard."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nnwidgets.panels import Dashboard
+from nnwidgets.records import Command, Finding, History, Notice, RunState, Status
+
+from ._controls import Controls
+from ._governor import Governor
+from ._watcher import Watcher
+
+_KINDS = ("statistics", "histograms", "activations")
+
+
+class Desk:
+    """What `Session` and `Monitor` share: everything round the steps, and nothing of how a step is made.
+
+    Args:
+        budget: see `Governor`.
+        probes: see `Session`.
+        rules: see `Session`.
+        panels: see `Session`.
+        start: begins a run of so many steps when the user asks for one and none is running; None where that is not ours.
+    """
+
+    def __init__(
+        self,
+        budget: float,
+        probes: Sequence[Any],
+        rules: Sequence[Any],
+        panels: Sequence[Any],
+        start: Callable[[int], None] | None = None,
+    ) -> None:
+        self.history = History()
+        self.governor = Governor(budget)
+        self.watcher = Watcher(probes, self.history, self.governor)
+        self.controls = Controls()
+        self.status = Status()
+        self.readings: dict[str, float] = {}
+        self.notices: list[Notice] = self.watcher.notices
+        self.running = False
+        self.dashboard = Dashboard(self.history, self.receive, panels, rules=len(rules))
+        self._rules, self._start = tuple(rules), start
+        self._broken_rules: set[int] = set()
+        self._findings: tuple[Finding, ...] = ()
+        self._judged = -1
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the rules say of the history as it is now; a rule that fails becomes a notice, once."""
+        if self._judged != self.history.version:
+            self._judged = self.history.version
+            self._findings = tuple(found for rule in self._rules for found in self._judge(rule))
+        return self._findings
+
+    def begin(self, target: int | None, message: str) -> None:
+        """A run begins: whatever held the last one is over."""
+        self.controls.stopped = self.controls.paused = False
+        self.controls.single = 0
+        self.running = True
+        self.status = replace(self.status, target=target)
+        self.show("compiling" if message else "running", message, force=True)
+
+    def end(self, state: RunState, message: str) -> None:
+        """The run is over, for now."""
+        self.running = False
+        self.show(state, message, force=True)
+
+    def receive(self, command: Command) -> None:
+        """A wish of the user, from any thread: the loop applies it, or, when none is running, it is applied here."""
+        self.controls.send(command)
+        if self.running:
+            return
+        if command.name in ("step", "run") and self._start is not None:
+            self.obey()
+            self._start(1 if command.name == "step" else int(command.value))
+        else:
+            self.obey()
+            self.show(force=True)
+
+    def obey(self) -> None:
+        """Apply the commands that wait; one that is refused becomes a notice."""
+        while (command := self.controls.next_command()) is not None:
+            try:
+                if command.name == "run":
+                    self.status = replace(self.status, target=self.status.step + int(command.value))
+                    self.controls.apply(Command("resume"))
+                    continue
+                self.controls.apply(command)
+                if command.name == "multiplier":
+                    self.history.add_scalar("run/multiplier", self.status.step, self.controls.multiplier)
+            except Exception as error:
+                self.notices.append(Notice(command.name, str(error), traceback.format_exc()))
+
+    def may_go_on(self, step: int, flush: Callable[[], None]) -> str | None:
+        """Obey, and hold while paused; None when the next step may be made, else why the loop has to end.
+
+        Where nobody could press Resume (no front end, or one whose clicks do not arrive) a pause ends the loop.
+        """
+        self.status = replace(self.status, step=step)
+        while True:
+            self.obey()
+            if self.controls.stopped:
+                return "stopped"
+            if not self.controls.paused or self.controls.single:
+                return None
+            flush()
+            message = self.status.message if self.status.state == "paused" else "paused"
+            self.show("paused", message)
+            if not self.dashboard.viewed or self.dashboard.live is False:
+                return message
+            self.dashboard.poll()
+            time.sleep(0.01)
+
+    def end_step(self, step: int, started: float) -> None:
+        """Look after everything that follows a step which began at `started` (`time.perf_counter`)."""
+        self.status = replace(self.status, step=step)
+        self.controls.single = max(0, self.controls.single - 1)
+        conditions = self.controls.conditions
+        held = self.controls.check(step, self.readings, len(self.findings) if conditions else 0) if conditions else None
+        if held is not None:
+            self.controls.paused = True
+            self.status = replace(self.status, state="paused", message=f"paused: {held}")
+        if not self.controls.paused:
+            self.show("running")
+        self.dashboard.poll()
+        self.governor.end_step(time.perf_counter() - started)
+
+    def show(self, state: RunState | None = None, message: str | None = None, force: bool = False) -> None:
+        """Bring the status up to date, and the dashboard too if it can be paid for, or if the state changed."""
+        if self.dashboard.viewed:
+            self.governor.join("redraw")
+        else:
+            self.governor.leave("redraw")
+        changed = state is not None and state != self.status.state
+        asked = force or changed or self.status.state == "paused"
+        if not asked and not (self.governor.due("redraw") and self.dashboard.due(time.perf_counter())):
+            return
+        seconds, step, target = self.governor.step_seconds, self.status.step, self.status.target
+        self.status = replace(
+            self.status,
+            state=state or self.status.state,
+            message=("" if state == "running" else self.status.message) if message is None else message,
+            steps_per_second=1 / seconds if seconds else 0.0,
+            seconds_left=(target - step) * seconds if target is not None and seconds else None,
+            probe_every={kind: self.governor.every(kind) for kind in _KINDS},
+            watching_share=self.governor.watching_share,
+            multiplier=self.controls.multiplier,
+            pauses=tuple(words for words, _ in self.controls.conditions),
+        )
+        spent = self.dashboard.seconds_spent
+        self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
+        if self.dashboard.seconds_spent > spent:
+            self.governor.charge("redraw", self.dashboard.seconds_spent - spent)
+
+    def _judge(self, rule: Any) -> list[Finding]:
+        if id(rule) in self._broken_rules:
+            return []
+        try:
+            found = rule.check(self.history)
+        except Exception as error:
+            self._broken_rules.add(id(rule))
+            self.notices.append(Notice(type(rule).__name__, f"the rule was left out: {error}", traceback.format_exc()))
+            return []
+        return [found] if isinstance(found, Finding) else list(found or ())
