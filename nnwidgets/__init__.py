@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .records import Series as Series
     from .records import Status as Status
     from .rules import DEFAULT_RULES as DEFAULT_RULES
+    from .trace import Trace as Trace
+    from .trace import trace_objective as trace_objective
     from .train import Session as Session
 
 __version__ = "0.1.0"
@@ -47,10 +49,12 @@ _HOMES = {
     "Session": "train",
     "Snapshot": "probes",
     "Status": "records",
+    "Trace": "trace",
     "from_equinox": "adapters.equinox",
     "from_keras": "adapters.keras",
     "from_linen": "adapters.linen",
     "from_nnx": "adapters.nnx",
+    "trace_objective": "trace",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -33,6 +33,7 @@ def heavy_after(statement: str) -> set[str]:
         ("from nnwidgets import Dashboard", {"ipywidgets", "bqplot", "anywidget"}),
         ("from nnwidgets import Objective", {"jax"}),
         ("from nnwidgets import DEFAULT_PROBES", {"jax", "optax"}),
+        ("from nnwidgets import trace_objective", {"jax"}),
         ("from nnwidgets import from_linen, from_nnx", {"jax", "flax", "optax"}),
         ("from nnwidgets import from_equinox", {"jax", "equinox"}),
         ("from nnwidgets import from_keras", {"jax", "keras"}),

@@ -14,7 +14,7 @@ from ._snapshot import PerLayer, Snapshot
 from ._summary import summarize
 
 if TYPE_CHECKING:
-    from nnwidgets.trace import Watched  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
+    from nnwidgets.trace import Watched
 
 T = TypeVar("T")
 
@@ -56,13 +56,13 @@ def dead_units(snapshot: Snapshot) -> dict[str, PerLayer]:
     """The share of a ReLU's units that are zero for every example of the batch and at every position.
 
     No gradient passes through such a unit, so that it cannot come back by itself on these data. A unit is an entry of
-    the last axis, the channel in Flax and Keras; an output of one axis is one unit.
+    the value's `Watched.unit_axis`, a neuron or channel; an output of one axis is one unit.
 
     Returns:
         ``"activation/dead"``, float32 (nonlinearities,) between 0 and 1, for relu and relu6. A NaN counts as alive.
     """
     outputs = _nonlinearities(snapshot, RECTIFIERS)
-    shares = [jnp.mean(_largest_of_each_unit(output) <= 0, dtype=jnp.float32) for _, output in outputs.values()]
+    shares = [jnp.mean(_largest_of_each_unit(each, value) <= 0, dtype=jnp.float32) for each, value in outputs.values()]
     return _readings(outputs, {"activation/dead": shares})
 
 
@@ -79,7 +79,7 @@ def saturated_units(snapshot: Snapshot) -> dict[str, PerLayer]:
         X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
     """
     outputs = _nonlinearities(snapshot, FLAT)
-    shares = [_outside(output, *FLAT[function]) for function, output in outputs.values()]
+    shares = [_outside(value, *FLAT[each.function]) for each, value in outputs.values()]
     return _readings(outputs, {"activation/saturated": shares})
 
 
@@ -88,8 +88,10 @@ def _outside(output: jax.Array, low: float, high: float) -> jax.Array:
     return jnp.mean((values <= low) | (values >= high), dtype=jnp.float32)
 
 
-def _largest_of_each_unit(output: jax.Array) -> jax.Array:
-    return jnp.max(output, axis=tuple(range(max(output.ndim - 1, 1))) if output.ndim else ())
+def _largest_of_each_unit(each: Watched, value: jax.Array) -> jax.Array:
+    if value.ndim < 2:
+        return jnp.max(value)
+    return jnp.max(jnp.moveaxis(value, each.unit_axis, -1), axis=tuple(range(value.ndim - 1)))
 
 
 def _readings(labels: Iterable[str], readings: dict[str, Any]) -> dict[str, PerLayer]:
@@ -102,9 +104,9 @@ def _outputs(snapshot: Snapshot) -> dict[str, jax.Array]:
     return _labelled((each.layer, value) for each, value in _watched(snapshot, "output"))
 
 
-def _nonlinearities(snapshot: Snapshot, functions: Container[str]) -> dict[str, tuple[str, jax.Array]]:
+def _nonlinearities(snapshot: Snapshot, functions: Container[str]) -> dict[str, tuple[Watched, jax.Array]]:
     return _labelled(
-        (f"{each.layer}/{each.function}".lstrip("/"), (each.function, value))
+        (f"{each.layer}/{each.function}".lstrip("/"), (each, value))
         for each, value in _watched(snapshot, "nonlinearity_output")
         if each.function in functions
     )

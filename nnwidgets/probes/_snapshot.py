@@ -13,7 +13,7 @@ import optax
 from ._summary import Summary, summarize
 
 if TYPE_CHECKING:
-    from nnwidgets.trace import Watched  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
+    from nnwidgets.trace import Watched
 
 
 class PerLayer(NamedTuple):

@@ -36,6 +36,8 @@ class Batches:
         self._described: str | None = None
         self._given = 0
         self.epoch = 0
+        # the first batch's structure, as shapes
+        self.like: Any = None
 
     def first(self) -> Any:
         """The batch of the first step, without losing it.
@@ -51,6 +53,9 @@ class Batches:
                     "callable batches(step); a generator that was used up before gives nothing more."
                 )
             self._described = _describe(self._first)
+            self.like = jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), self._first
+            )
         return self._first
 
     def take(self, step: int) -> Any | None:

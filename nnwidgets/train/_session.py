@@ -19,6 +19,7 @@ from nnwidgets.panels import DEFAULT_PANELS, Dashboard
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
 from nnwidgets.records import Command, Finding, History, Notice, Status
 from nnwidgets.rules import DEFAULT_RULES
+from nnwidgets.trace import Trace, trace_objective
 
 from ._controls import condition
 from ._data import Batches
@@ -94,6 +95,14 @@ class Session:
         self._lock = threading.Lock()
         self._pending: list[tuple[int, Any]] = []
         self._metrics: dict[bool, tuple[str, ...]] = {}
+        self._trace: Trace | None = None
+
+    @property
+    def trace(self) -> Trace:
+        """The traced loss: its layers, operations and watched values; traced when first asked for."""
+        if self._trace is None:
+            self._trace = trace_objective(self.objective, self._batches.like)
+        return self._trace
 
     @property
     def history(self) -> History:
@@ -215,11 +224,23 @@ class Session:
 
         def snapshot() -> Snapshot:
             rng = jax.random.fold_in(self._key, np.uint32(step))
-            return Snapshot(loss, params, grads, updates, self.objective.paths, state, batch, rng)
+            watched, capture = (self._trace.watched, self._trace.capture) if self._trace is not None else ((), None)
+            return Snapshot(loss, params, grads, updates, self.objective.paths, state, batch, rng, watched, capture)
 
         if not watcher.prepared:
-            watcher.prepare(snapshot())
+            self._prepare(snapshot)
         watcher.look(step, (loss, updates), snapshot, force=self._desk.controls.single > 0)
+
+    def _prepare(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Trace the loss and compile the probes; where it cannot be traced, its activations are not read."""
+        watcher = self._desk.watcher
+        if self._desk.governor.budget:
+            try:
+                _ = self.trace
+            except Exception as error:
+                message = f"no activations, since the loss could not be traced: {error}"
+                self.notices.append(Notice("trace", message, traceback.format_exc()))
+        watcher.prepare(snapshot())
 
     def _read(self, keep: int) -> None:
         """Fetch the loss and metrics of all steps but the newest `keep`."""

@@ -1,0 +1,8 @@
+"""One traced program of the user's loss: layers, source lines, activations."""
+
+from ._source import Source as Source
+from ._trace import Layer as Layer
+from ._trace import Operation as Operation
+from ._trace import Trace as Trace
+from ._trace import trace_objective as trace_objective
+from ._watched import Watched as Watched

@@ -1,0 +1,115 @@
+"""What is read off JAX's own equations: stack frames, name scopes, bodies. The one place that knows their form."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.extend.core import ClosedJaxpr, Literal
+
+# Where a traced function's own frames end, in versions of JAX whose tracebacks go on to the caller.
+_BOUNDARIES = ("trace_to_jaxpr", "trace_to_subjaxpr", "_trace_to_jaxpr", "_initial_style_jaxpr")
+_JAX = str(Path(jax.__file__).parent) + "/"
+_HERE = str(Path(__file__).parent.parent) + "/"
+_STDLIB = sysconfig.get_path("stdlib")
+_PACKAGES = ("/site-packages/", "/dist-packages/")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One entry of the Python stack: ``key`` is the same for the same instruction of the same function."""
+
+    file: str
+    function: str
+    line: int
+    code: int
+    position: int
+
+    @property
+    def in_jax(self) -> bool:
+        """Whether it's JAX's own."""
+        return self.file.startswith(_JAX)
+
+    @property
+    def in_nnwidgets(self) -> bool:
+        """Whether it is this package's own."""
+        return self.file.startswith(_HERE)
+
+    @property
+    def in_library(self) -> bool:
+        """Whether it is anything but the user's: an installed package, the standard library, this package."""
+        file = self.file
+        if file.startswith("<"):
+            return not file.startswith("<ipython-input-")
+        return file.startswith((_JAX, _HERE, _STDLIB)) or any(part in file for part in _PACKAGES)
+
+
+def frames(eqn: Any) -> tuple[Frame, ...]:
+    """The Python stack of an equation, outermost first, from the function that was traced inwards."""
+    traceback = eqn.source_info.traceback
+    if traceback is None:
+        return ()
+    codes, positions = traceback.raw_frames()
+    found = []
+    for frame, code, position in zip(traceback.frames, codes, positions, strict=True):
+        if frame.function_name.rpartition(".")[2].startswith(_BOUNDARIES):
+            break
+        found.append(Frame(frame.file_name, frame.function_name, frame.line_num, id(code), position))
+    return tuple(reversed(found))
+
+
+def scopes(eqn: Any) -> tuple[str, ...]:
+    """The name scopes around an equation, outermost first; transformations are ``"<vmap>"`` and the like."""
+    stack = eqn.source_info.name_stack.stack
+    return tuple(entry.name if type(entry).__name__ == "Scope" else f"<{entry.name}>" for entry in stack)
+
+
+def call_body(eqn: Any) -> ClosedJaxpr | None:
+    """The program inside an equation that just runs it (jit, remat, custom derivatives), else None."""
+    if eqn.primitive.name in ("scan", "while", "cond"):
+        return None
+    for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+        body = eqn.params.get(name)
+        closed = body if hasattr(body, "consts") else None
+        if closed is None and hasattr(body, "eqns") and not body.constvars:
+            closed = ClosedJaxpr(body, ())
+        if closed is not None and len(closed.jaxpr.invars) == len(eqn.invars) and _is_call(eqn):
+            return closed
+    return None
+
+
+def _is_call(eqn: Any) -> bool:
+    return eqn.primitive.name.startswith(("jit", "pjit", "closed_call", "core_call", "custom_", "remat", "checkpoint"))
+
+
+def scan_counts(eqn: Any) -> tuple[int, int]:
+    """How many of a scan's inputs are constants, and how many are carried."""
+    if "num_consts" in eqn.params:
+        return eqn.params["num_consts"], eqn.params["num_carry"]
+    # From JAX 0.12 on the counts are the lengths of a partitioned list.
+    consts, carry, _ = eqn.params["ft_in"].unpack()
+    return len(consts), len(carry)
+
+
+def bind(eqn: Any, values: list[Any]) -> list[Any]:
+    """Runs one equation on these values."""
+    bound = eqn.primitive.get_bind_params(eqn.params)
+    # A pair before JAX 0.10, one dict since.
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
+    outputs = eqn.primitive.bind(*functions, *values, **params)
+    return list(outputs) if eqn.primitive.multiple_results else [outputs]
+
+
+def is_literal(atom: Any) -> bool:
+    """Whether an equation's input is a constant that stands in the program."""
+    return isinstance(atom, Literal)
+
+
+def running_kernel() -> Any:
+    """The IPython shell when there is one, else None."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None else None
