@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 # The CPU, unless told otherwise: the same numbers on every machine.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # Jupyter's paths as they will be, without its warning about the change.
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+# Tests make many runs of few programs: each is compiled once and then read from this folder, which ends with the process.
+_COMPILED = tempfile.TemporaryDirectory(prefix="nnwidgets-tests-", ignore_cleanup_errors=True)
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
