@@ -1,4 +1,4 @@
-"""What is read off JAX's own equations: stack frames, name scopes, bodies. The one place that knows their form."""
+"""What is read off JAX's own equations: stack frames, transformations, bodies. The one place that knows their form."""
 
 from __future__ import annotations
 
@@ -62,10 +62,11 @@ def frames(eqn: Any) -> tuple[Frame, ...]:
     return tuple(reversed(found))
 
 
-def scopes(eqn: Any) -> tuple[str, ...]:
-    """The name scopes around an equation, outermost first; transformations are ``"<vmap>"`` and the like."""
-    stack = eqn.source_info.name_stack.stack
-    return tuple(entry.name if type(entry).__name__ == "Scope" else f"<{entry.name}>" for entry in stack)
+def is_vmapped(eqn: Any) -> bool:
+    """Whether `jax.vmap` made this equation."""
+    return any(
+        entry.name == "vmap" for entry in eqn.source_info.name_stack.stack if type(entry).__name__ == "Transform"
+    )
 
 
 def call_body(eqn: Any) -> ClosedJaxpr | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr
 
-from ._jax import Frame, call_body, frames, is_literal, scan_counts, scopes
+from ._jax import Frame, call_body, frames, is_literal, is_vmapped, scan_counts
 
 Address = tuple[int, ...]
 _LOOPS = ("scan", "while", "cond")
@@ -50,7 +50,7 @@ class Op:
         eqn: JAX's equation.
         inputs: what it reads.
         outputs: what it makes.
-        scopes: name scopes and transformations round it.
+        vmapped: whether it runs under `jax.vmap`.
         stack: the Python stack, outermost first.
         loops: kind and address of the loops and branches round it.
         body_depth: from which depth of the stack on it is inside the innermost of these.
@@ -60,7 +60,7 @@ class Op:
     eqn: Any
     inputs: list[Value]
     outputs: list[Value]
-    scopes: tuple[str, ...]
+    vmapped: bool
     stack: tuple[Frame, ...]
     loops: tuple[tuple[str, Address], ...]
     body_depth: int
@@ -113,7 +113,7 @@ class Program:
 @dataclass(frozen=True)
 class _Context:
     address: Address = ()
-    scopes: tuple[str, ...] = ()
+    vmapped: bool = False
     stack: tuple[Frame, ...] = ()
     loops: tuple[tuple[str, Address], ...] = ()
     body_depth: int = 0
@@ -146,7 +146,7 @@ def _walk(program: Program, closed: ClosedJaxpr, inputs: list[Value], context: _
         values = [read(atom) for atom in eqn.invars]
         here = _Context(
             (*context.address, i),
-            context.scopes + scopes(eqn),
+            context.vmapped or is_vmapped(eqn),
             context.stack + frames(eqn),
             context.loops,
             context.body_depth,
@@ -174,13 +174,15 @@ def _append(program: Program, eqn: Any, values: list[Value], here: _Context, res
     outputs = [
         Value(var.aval, origins, data, trained, const, index, (here.address, k)) for k, var in enumerate(eqn.outvars)
     ]
-    program.ops.append(Op(here.address, eqn, everything, outputs, here.scopes, here.stack, here.loops, here.body_depth))
+    program.ops.append(
+        Op(here.address, eqn, everything, outputs, here.vmapped, here.stack, here.loops, here.body_depth)
+    )
     return outputs
 
 
 def _inside(here: _Context, kind: str, which: int) -> _Context:
     loops = (*here.loops, (kind, here.address))
-    return _Context((*here.address, which), here.scopes, here.stack, loops, len(here.stack))
+    return _Context((*here.address, which), here.vmapped, here.stack, loops, len(here.stack))
 
 
 def _stand_in(outer: Value, aval: Any) -> Value:

@@ -66,7 +66,7 @@ def find_watched(program: Program, calls: list[Call], outputs: list[Value]) -> l
     for call in calls:
         found.append((call.output.op or 0, namer.named(call.output, call.layer, "output")))
     last = outputs or [value for call in calls for i in call.consumed for value in program.ops[i].outputs]
-    for each in find_nonlinearities(program, calls, _before(program, last)):
+    for each in find_nonlinearities(program, calls, _before(program, last, iterations=True)):
         layer = _layer_of(program, calls, each.output)
         both = namer.named(each.input, layer, "nonlinearity_input", each.function)
         both += namer.named(each.output, layer, "nonlinearity_output", each.function)
@@ -95,7 +95,7 @@ class _Namer:
         stacked = bool(scans) and bool(self._program.stacked[scans[0]])
         shape, axis = value.aval.shape, self._axes.get(value, -1)
         # A matrix times a vector, under vmap: the batch came out last, where the framework has it first.
-        units_last = "<vmap>" in op.scopes and len(shape) > 1 and axis == -len(shape) and not lengths[stacked:]
+        units_last = op.vmapped and len(shape) > 1 and axis == -len(shape) and not lengths[stacked:]
         if units_last:
             shape, axis = (*shape[1:], shape[0]), -1
         found = []
@@ -121,8 +121,8 @@ def _made(value: Value) -> Value:
     return value
 
 
-def _before(program: Program, values: list[Value]) -> frozenset[int]:
-    """The operations that these values are made by, directly or not; an earlier iteration counts as before a later one."""
+def _before(program: Program, values: list[Value], *, iterations: bool = False) -> frozenset[int]:
+    """The operations that these values are made by, directly or not; with `iterations`, also in an earlier iteration."""
     loops = {op.address: index for index, op in enumerate(program.ops) if op.is_loop}
     waiting = [value.op for value in values if value.op is not None]
     reached: set[int] = set()
@@ -131,7 +131,7 @@ def _before(program: Program, values: list[Value]) -> frozenset[int]:
         if index not in reached:
             reached.add(index)
             op = program.ops[index]
-            waiting += [loops[address] for kind, address in op.loops if kind != "cond"]
+            waiting += [loops[address] for kind, address in op.loops if iterations and kind != "cond"]
             made = [_made(value) for value in op.inputs]
             waiting += [value.op for value in made if value.op is not None]
     return frozenset(reached)

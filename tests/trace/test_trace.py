@@ -100,6 +100,18 @@ def test_a_scan_over_layers_shows_each() -> None:
     assert trace.layers[0].outputs == ("layers[0]", "layers[1]")
 
 
+def test_what_follows_a_layer_in_a_scan_bears_its_name() -> None:
+    def loss_fn(params: Any, batch: Any) -> Any:
+        def body(x: Any, _: Any) -> Any:
+            return dense(params["one"], jnp.tanh(dense(params["two"], x))), None
+
+        return jnp.sum(jax.lax.scan(body, batch, length=2)[0])
+
+    trace, values = traced(loss_fn)
+    assert [each.name for each in trace.watched] == ["two", "two/tanh/input", "two/tanh/output", "one"]
+    assert values["two"].shape == (2, 3, 4)
+
+
 def test_a_scan_over_time_keeps_its_steps_on_an_axis() -> None:
     def loss_fn(params: Any, batch: Any) -> Any:
         def cell(h: Any, x: Any) -> Any:
