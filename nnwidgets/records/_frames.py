@@ -24,7 +24,7 @@ def frames(all_series: list[Series]) -> Any:
 
 def _pandas() -> Any:
     try:
-        import pandas
+        import pandas  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise ImportError("to_pandas() needs pandas. Type: pip install 'nnwidgets[pandas]'") from error
     return pandas
