@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+_WIDTHS = (16, 128, 1024, 8192)
+
 
 class Summary(NamedTuple):
     """One float32 vector a reading, one entry an array; see `summarize`."""
@@ -40,28 +42,50 @@ def summarize(leaves: Sequence[jax.Array]) -> Summary:
     """
     if not leaves:
         return Summary(*[jnp.zeros(0, jnp.float32)] * len(Summary._fields))
-    arrays = [jnp.asarray(leaf, jnp.float32) if jnp.size(leaf) else jnp.zeros(1, jnp.float32) for leaf in leaves]
-    size = np.array([array.size for array in arrays], np.float32)
-    low, high = jnp.stack([array.min() for array in arrays]), jnp.stack([array.max() for array in arrays])
+    arrays = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in leaves]
+    arrays = [array if array.size else jnp.zeros(1, jnp.float32) for array in arrays]
+    groups = _groups([array.size for array in arrays])
+    found = [_summarize_rows([arrays[i] for i in group]) for group in groups]
+    back = np.argsort([i for group in groups for i in group])
+    return Summary(*(jnp.concatenate(parts)[back] for parts in zip(*found, strict=True)))
+
+
+def _groups(sizes: Sequence[int]) -> list[list[int]]:
+    """Small arrays of like size together, as rows of one table: a kernel for each would cost more than the padding."""
+    groups: dict[int, list[int]] = {}
+    for i, size in enumerate(sizes):
+        width = next((width for width in _WIDTHS if size <= width), None)
+        groups.setdefault(-i if width is None else width, []).append(i)
+    return list(groups.values())
+
+
+def _summarize_rows(arrays: Sequence[jax.Array]) -> Summary:
+    sizes = np.array([array.size for array in arrays])
+    width = int(sizes.max())
+    # a single array stays as it is: reducing along a row of a matrix is slower
+    rows = arrays[0] if len(arrays) == 1 else jnp.stack([jnp.pad(row, (0, width - row.size)) for row in arrays])
+    inside = None if (sizes == width).all() else np.arange(width) < sizes[:, None]
+    size = sizes.astype(np.float32) if len(arrays) > 1 else np.float32(width)
+    low = jnp.min(rows, -1, where=inside, initial=None if inside is None else jnp.inf)
+    high = jnp.max(rows, -1, where=inside, initial=None if inside is None else -jnp.inf)
     largest = jnp.maximum(jnp.abs(low), jnp.abs(high))
     finite = largest < jnp.inf
     scale = 1.0 / jnp.where(finite, jnp.maximum(largest, 1e-37), 1.0)
     # not mean(values * scale): XLA would share that product with the next pass by writing it to memory
-    mean = jnp.stack([jnp.sum(values * by) for values, by in zip(arrays, scale / size, strict=True)])
-    each = zip(arrays, mean / scale, scale, strict=True)
-    variance = jnp.stack([jnp.sum(jnp.square((values - centre) * by)) for values, centre, by in each]) / size
-    norm = jnp.sqrt((variance + jnp.square(mean)) * size) / scale
+    mean = jnp.sum(rows * (scale / size)[..., None], -1)
+    deviation = (rows - (mean / scale)[..., None]) * scale[..., None]
+    variance = jnp.sum(jnp.square(deviation), -1, where=inside) / size
+    norm = jnp.where(finite, jnp.sqrt((variance + jnp.square(mean)) * size) / scale, largest)
     # comparisons are summed several times slower than signs on a CPU: only where signs do not suffice
-    zeros, nonfinite = jax.lax.cond(jnp.all(finite), _count_by_sign, _count, *arrays)
-    norm = jnp.where(finite, norm, largest)
-    return Summary(norm, mean / scale, jnp.sqrt(variance) / scale, low, high, zeros / size, nonfinite)
+    nonzero, nonfinite = jax.lax.cond(jnp.all(finite), _count_by_sign, _count, rows)
+    readings = (norm, mean / scale, jnp.sqrt(variance) / scale, low, high, (size - nonzero) / size, nonfinite)
+    return Summary(*(jnp.atleast_1d(reading) for reading in readings))
 
 
-def _count_by_sign(*arrays: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.stack([array.size - jnp.sum(jnp.abs(jnp.sign(array))) for array in arrays]), jnp.zeros(len(arrays))
+def _count_by_sign(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jnp.sum(jnp.abs(jnp.sign(rows)), -1), jnp.zeros(rows.shape[:-1])
 
 
-def _count(*arrays: jax.Array) -> tuple[jax.Array, jax.Array]:
-    zeros = [jnp.sum(jnp.where(array == 0, 1.0, 0.0)) for array in arrays]
-    nonfinite = [jnp.sum(jnp.where(jnp.isfinite(array), 0.0, 1.0)) for array in arrays]
-    return jnp.stack(zeros), jnp.stack(nonfinite)
+def _count(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    nonzero = jnp.sum(jnp.where(rows == 0, 0.0, 1.0), -1)
+    return nonzero, jnp.sum(jnp.where(jnp.isfinite(rows), 0.0, 1.0), -1)
