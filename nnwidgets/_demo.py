@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -45,19 +46,29 @@ def open_tour(folder: Path, *, browser: bool = True) -> int:
         "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={folder.resolve()}",
+        f"--LabApp.default_url=/lab/tree/{copy.name}",
     ]
     if not browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # Jupyter refuses root otherwise; in a container there is often nobody else.
         command.append("--allow-root")
-    with subprocess.Popen([*command, str(copy.resolve())]) as lab:
-        while True:
-            try:
-                return lab.wait()
-            except KeyboardInterrupt:
-                # JupyterLab got the same Ctrl-C and asks whether to stop: wait for its answer.
-                continue
+    with subprocess.Popen(command) as lab:
+        # Whoever ends this command ends the server with it.
+        before = signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
+        try:
+            return _wait(lab)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _wait(lab: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return lab.wait()
+        except KeyboardInterrupt:
+            # JupyterLab got the same Ctrl-C and asks whether to stop: wait for its answer.
+            continue
 
 
 def execute_tour(folder: Path) -> int:
@@ -81,6 +92,8 @@ def execute_tour(folder: Path) -> int:
         timeout=CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
+        # With it the page would hold widgets, which need scripts from the network; without it, their text.
+        store_widget_state=False,
         **_progress(tour),
     )
     code = 0
