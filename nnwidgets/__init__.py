@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .rules import DEFAULT_RULES as DEFAULT_RULES
     from .trace import Trace as Trace
     from .trace import trace_objective as trace_objective
+    from .train import Monitor as Monitor
     from .train import Session as Session
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ _HOMES = {
     "Finding": "records",
     "Histogram": "records",
     "History": "records",
+    "Monitor": "train",
     "Notice": "records",
     "Objective": "objective",
     "PerLayer": "probes",

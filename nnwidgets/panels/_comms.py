@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -74,6 +75,13 @@ def advice() -> str:
         f"{way}; session.run() then goes on from there. Live controls need ipykernel 7 and JupyterLab's "
         'setting Kernel > commsOverSubshells other than "disabled".'
     )
+
+
+def running_cell() -> int | None:
+    """The number of the notebook cell that runs now; None in a script, or outside the thread in which cells run."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    in_cell = shell is not None and threading.current_thread() is threading.main_thread()
+    return int(shell.execution_count) if in_cell else None
 
 
 def _as_requested(data: Any, default: Any) -> Any:

@@ -82,39 +82,39 @@ class Controls:
         def button(text: str, icon: str, tooltip: str, style: str = "") -> ipywidgets.Button:
             return ipywidgets.Button(description=text, icon=icon, tooltip=tooltip, button_style=style)
 
-        def label(text: str) -> ipywidgets.Label:
-            return ipywidgets.Label(text).add_class("nnw-gap")
+        def group(*parts: ipywidgets.Widget) -> ipywidgets.HBox:
+            return ipywidgets.HBox(parts).add_class("nnw-group")
 
         self._pause = button("Pause", "pause", "Hold the run between two steps, or let it go on", "primary")
         self._step = button("Step", "step-forward", "Make exactly one step and hold again")
-        self._run = button("Run", "fast-forward", "Make this many more steps, then pause").add_class("nnw-gap")
+        self._run = button("Run", "fast-forward", "Make this many more steps, then pause")
         self._count = ipywidgets.BoundedIntText(
             100, min=1, max=10**9, tooltip="How many steps", layout={"width": "86px"}
         )
-        self._stop = button("Stop", "stop", "End the cell; session.run() goes on from here", "danger").add_class(
-            "nnw-gap"
-        )
+        self._stop = button("Stop", "stop", "End the cell; session.run() goes on from here", "danger")
         self._slider = ipywidgets.FloatLogSlider(
-            1.0, min=-3, max=2, step=0.05, readout=False, continuous_update=False, layout={"width": "150px"},
+            1.0, min=-3, max=2, step=0.05, readout=False, continuous_update=False, layout={"width": "120px"},
             tooltip="Multiplies the learning rate from the next step on",
         )  # fmt: skip
         self._factor = ipywidgets.FloatText(1.0, tooltip="The factor as a number", layout={"width": "78px"})
         self._reset = button("", "undo", "Back to the optimizer's own learning rate (1)")
         self._condition = ipywidgets.Dropdown(
-            options=list(CONDITIONS), tooltip="When to pause", layout={"width": "170px"}
+            options=list(CONDITIONS), tooltip="When to pause", layout={"width": "160px"}
         )
         self._value = ipywidgets.FloatText(1000.0, tooltip="The step, or the loss", layout={"width": "86px"})
         self._add = button("Add", "plus", "Pause the run as soon as this holds")
         self._forget = button("Clear", "times", "Forget all these conditions")
         self._pauses, self._line = ipywidgets.HTML(), ipywidgets.HTML()
         self._hint, self._error = ipywidgets.HTML(), ipywidgets.HTML()
-        steering = [
-            self._pause, self._step, self._run, self._count, ipywidgets.Label("steps"), self._stop,
-            label("learning rate \u00d7"), self._slider, self._factor, self._reset,
-        ]  # fmt: skip
-        pausing = [ipywidgets.Label("pause when"), self._condition, self._value, self._add, self._pauses, self._forget]
-        rows = [ipywidgets.HBox(row).add_class("nnw-row") for row in (steering, pausing)]
-        self.widget = ipywidgets.VBox([self._line, self._hint, *rows, self._error]).add_class("nnw-controls")
+        groups = [
+            group(self._pause, self._step),
+            group(self._run, self._count, ipywidgets.Label("steps")),
+            group(self._stop),
+            group(ipywidgets.Label("learning rate \u00d7"), self._slider, self._factor, self._reset),
+            group(ipywidgets.Label("pause when"), self._condition, self._value, self._add, self._pauses, self._forget),
+        ]
+        row = ipywidgets.HBox(groups).add_class("nnw-row")
+        self.widget = ipywidgets.VBox([self._line, self._hint, row, self._error]).add_class("nnw-controls")
 
     def _connect(self) -> None:
         def clicked(button: ipywidgets.Button, callback: Callable[[], None], what: str) -> None:
@@ -133,10 +133,10 @@ class Controls:
 
     def _ask(self, name: Any, words: str, value: Any = None) -> None:
         self._error.value = ""
-        self._send(Command(name, value))
-        # seen at once, though the loop may be in the middle of a long step
+        # seen at once, though the loop may be in the middle of a long step; before it is sent, or it might outlive the answer
         self._pending = f"{words} …"
         self._line.value = status_line(self._status, self._pending)
+        self._send(Command(name, value))
 
     def _pause_or_resume(self) -> None:
         if self._status.state == "paused":

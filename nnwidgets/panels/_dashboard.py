@@ -32,7 +32,7 @@ class Dashboard:
         history: what the panels draw.
         send: takes each command of the user, in any thread.
         panels: classes of panels (or panels), in the order shown.
-        rules: how many rules look at the run, for the panel of findings.
+        rules: the names of the rules that look at the run, for the panel of findings.
 
     Attributes:
         min_interval: seconds between two refreshes, at least.
@@ -45,10 +45,10 @@ class Dashboard:
         send: Callable[[Command], None],
         panels: Sequence[Any] = DEFAULT_PANELS,
         *,
-        rules: int = 0,
+        rules: Sequence[str] = (),
     ) -> None:
         self.history, self.min_interval, self.seconds_spent = history, 0.1, 0.0
-        self._send, self._panels, self._rules = send, panels, rules
+        self._send, self._panels, self._rules = send, panels, tuple(rules)
         self._pacing = Pacing()
         self._status = Status()
         self._findings: tuple[Finding, ...] = ()
@@ -57,6 +57,7 @@ class Dashboard:
         self._widget: ipywidgets.VBox | None = None
         self._lock = threading.RLock()
         self._clock, self._polled_at = time.perf_counter, float("-inf")
+        self._ended_in: int | None = None
 
     @property
     def widget(self) -> ipywidgets.VBox:
@@ -95,6 +96,8 @@ class Dashboard:
             whether something was sent. It never waits for the browser, and never raises: errors show in the dashboard.
         """
         started = self._clock()
+        if self._status.state != status.state and status.state in ("finished", "stopped"):
+            self._ended_in = _comms.running_cell()
         self._status, self._findings, self._notices = status, tuple(findings), tuple(notices)
         if self._widget is None or not _comms.has_front_end(self._echo) or not (force or self.due(started)):
             return False
@@ -130,6 +133,9 @@ class Dashboard:
         return summary(self._status, self.history, self._findings)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        # a cell that ends with session.run(...) would show a second dashboard below the first: it gets the text
+        if self._pacing.views and self._ended_in is not None and self._ended_in == _comms.running_cell():
+            return {"text/plain": repr(self)}
         return {**(self.widget._repr_mimebundle_(**kwargs) or {}), "text/plain": repr(self)}
 
     def _build(self) -> None:
@@ -182,7 +188,8 @@ class Dashboard:
     def _heard(self, widget: Any, content: Any, buffers: Any) -> None:
         if not is_ours(content):
             return
-        self._pacing.heard(content)
+        # an answer given while no cell runs does not say that clicks would arrive while one does
+        self._pacing.heard(content, busy=self._status.state in ("running", "compiling"))
         # the loop draws what came into view; when no loop runs, nobody else would
         if content["kind"] == "view" and content["shown"] and self._status.state not in ("running", "compiling"):
             self._redraw()
@@ -195,7 +202,8 @@ class Dashboard:
                 f'<span><span class="nnw-chip" style="background:{colour}"></span>{html.escape(layer)}</span>'
                 for layer, colour in colours.items()
             )
-            self._legend.value = f'<div class="nnw-legend">{"".join(chips)}</div>'
+            note = '<span class="nnw-note">fainter: biases, scales</span>'
+            self._legend.value = f'<div class="nnw-legend">{"".join(chips)}{note}</div>'
 
     @contextmanager
     def _drawing(self, wait: float) -> Iterator[bool]:

@@ -18,6 +18,6 @@ DEFAULT_PANELS: tuple[type[Any], ...] = (
     GradientNorms,
     UpdateRatio,
     LayerHeatmap,
-    Histograms,
     UnitHealth,
+    Histograms,
 )

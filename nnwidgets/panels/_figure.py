@@ -37,7 +37,7 @@ class StepFigure:
     def __init__(self, height: int, *, log: bool) -> None:
         self.log = log
         self.x, self.y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
-        style = {"font-size": "11px"}
+        style = {"font-size": "12px"}
         common = {"tick_style": style, "grid_lines": "solid", "num_ticks": 5}
         self.steps = bqplot.Axis(scale=self.x, label="step", side="bottom", label_offset="28px", **common)
         self.values = bqplot.Axis(scale=self.y, side="left", **common)
@@ -104,6 +104,8 @@ class StepFigure:
         self._axis(self.y, self.values, low - room, high + room, self.log)
         last = np.asarray(steps, np.float64)
         first, last = (float(last.min()), float(last.max())) if last.size else (0.0, 1.0)
+        # from 0 on, unless that would waste room: an end that moves a little is hard to read
+        first = 0.0 if 0 <= first < 0.1 * last else first
         self._axis(self.x, self.steps, first, max(last, first + 1.0), False, whole=True)
 
     def _axis(self, scale: Any, axis: Any, low: float, high: float, log: bool, *, whole: bool = False) -> None:

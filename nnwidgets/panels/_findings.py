@@ -14,17 +14,18 @@ from ._panel import Panel
 from ._theme import number
 
 SHOWN = 30
+NAMED = 8
 
 
 class Findings(Panel):
     """The findings, the gravest first, each with its place, its evidence and what to do; then the notices.
 
-    Tells apart: nothing wrong (it says so, and how many rules looked) from nothing looked at yet. A notice is about
+    Tells apart: nothing found (it says so, and what was looked for) from nothing looked at yet. A notice is about
     the debugger itself, such as a probe that failed, and is never red.
 
     Attributes:
         notices: what the dashboard hands on before each update.
-        rules: how many rules look at the run; 0 if that is not known.
+        rules: the names of the rules that look at the run.
     """
 
     title = "Findings"
@@ -32,7 +33,7 @@ class Findings(Panel):
 
     def __init__(self) -> None:
         self.notices: Sequence[Notice] = ()
-        self.rules = 0
+        self.rules: Sequence[str] = ()
         self._findings, self._notices = ipywidgets.HTML(), ipywidgets.HTML()
         self.widget = ipywidgets.VBox([self._findings, self._notices])
 
@@ -51,8 +52,9 @@ class Findings(Panel):
         newest = history.latest("train/loss")
         if newest is None:
             return '<div class="nnw-waiting">Nothing to judge yet. Run some steps.</div>'
-        looked = f" {self.rules} {'rule' if self.rules == 1 else 'rules'} looked." if self.rules else ""
-        return f'<div class="nnw-healthy"><b>✓ Nothing looks wrong.</b>{looked}</div>'
+        names = ", ".join(_words(rule) for rule in self.rules[:NAMED]) + (", …" if len(self.rules) > NAMED else "")
+        looked = f" {len(self.rules)} {'rule' if len(self.rules) == 1 else 'rules'} looked: {html.escape(names)}."
+        return f'<div class="nnw-healthy"><b>✓ No rule found anything wrong.</b>{looked if self.rules else ""}</div>'
 
 
 def _finding(finding: Finding) -> str:

@@ -10,7 +10,7 @@ import ipywidgets
 from nnwidgets.records import Finding, History
 
 from ._figure import StepFigure
-from ._layer_lines import LayerLines, worst_now
+from ._layer_lines import LayerLines, worst_now, zero_now
 from ._panel import Panel
 
 
@@ -19,21 +19,24 @@ class GradientNorms(Panel):
 
     Tells apart: gradients that shrink from layer to layer towards the input (vanishing: the lines fan out with depth)
     from gradients that grow step by step (exploding: all lines rise together). A gap is a zero gradient, or one that
-    was not finite; the second kind is named above the picture.
+    was not finite; the tensors where it is so now are named above the picture.
     """
 
     title = "Gradient norm per tensor"
 
     def __init__(self) -> None:
         self._figure = StepFigure(240, log=True)
-        self._figure.values.label, self._figure.values.label_offset = "‖gradient‖", "44px"
+        self._figure.values.label, self._figure.values.label_offset = "norm of the gradient", "44px"
         self._lines = LayerLines(self._figure, "gradient/norm")
         self._alarm = ipywidgets.HTML().add_class("nnw-alarm")
-        self.widget = ipywidgets.VBox([self._alarm, self._figure.figure])
+        self._zero = ipywidgets.HTML()
+        self.widget = ipywidgets.VBox([self._alarm, self._zero, self._figure.figure])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
         """Draw the newest norms."""
         if not self._lines.draw(history):
             return "Waits for gradients of two steps. They are read while a Session or a recorded loop runs."
         self._alarm.value = html.escape(worst_now(history, "gradient/norm"))
+        zero = zero_now(history, "gradient/norm")
+        self._zero.value = f'<span class="nnw-note">{html.escape(zero)}</span>' if zero else ""
         return None

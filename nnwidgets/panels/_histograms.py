@@ -10,20 +10,25 @@ from nnwidgets.records import Finding, Histogram, History
 
 from ._canvas import HistogramsCanvas
 from ._panel import Panel
-from ._theme import colour_of, depth_order, layer_colours
+from ._theme import colour_of, layer_colours, order_in
 
 KINDS = ("gradient", "update", "parameter", "activation")
+MISSING = {
+    "activation": "waits for the first reading of activations; a loss that could not be traced has none (see Findings)"
+}
 
 
 class Histograms(Panel):
     """A small histogram of each tensor's or layer's values: filled now, as an outline at the first step read.
 
     Tells apart: values that stay spread out from values that collapse onto zero (dead) or pile up at both ends
-    (saturated); weights that moved from weights that did not. Horizontal: the value, each with its own ends; vertical:
-    the density, scaled to the taller of the two.
+    (saturated); weights that moved from weights that did not. Horizontal: the value; each picture reaches as far as
+    both histograms, but no more than three times as wide as the newest, so that this can still be seen. Vertical: the
+    density, each scaled to its own peak.
     """
 
     title = "Histograms"
+    wide = True
 
     def __init__(self) -> None:
         self._kind = ipywidgets.ToggleButtons(options=KINDS, value="gradient", style={"button_width": "98px"})
@@ -37,16 +42,16 @@ class Histograms(Panel):
         """Draw the newest histograms of the chosen kind."""
         available = [kind for kind in KINDS if history.histogram(f"{kind}/histogram") is not None]
         if not available:
-            return "Waits for the first histograms. They are read more rarely than norms, where they cost more."
+            return "Waits for the first histograms, a few steps into a run; they are read more rarely than norms."
         kind = str(self._kind.value)
         now = history.histogram(f"{kind}/histogram")
         first = history.histogram(f"{kind}/histogram", first=True)
         if now is None or first is None:
-            self._note.value = f'<span class="nnw-note">no {kind} histogram yet</span>'
+            self._note.value = f'<span class="nnw-note">{MISSING.get(kind, f"waits for the first {kind}s")}</span>'
             self._canvas.data = {}
             return None
         self._note.value = f'<span class="nnw-note">filled: step {now.step:,}; outline: step {first.step:,}</span>'
-        order, colours = depth_order(now.layers), layer_colours(history)
+        order, colours = order_in(history, now.layers), layer_colours(history)
         self._canvas.data = {
             "names": [now.layers[row] for row in order],
             "colors": [colour_of(now.layers[row], colours) for row in order],

@@ -13,7 +13,7 @@ from ._canvas import HeatmapCanvas
 from ._curve import log10
 from ._narrow import Narrow
 from ._panel import Panel
-from ._theme import colour_of, depth_order, layer_colours
+from ._theme import colour_of, layer_colours, order_in
 
 # Readings whose size matters in powers of ten; the others are drawn as they are.
 POWERS = {"gradient/norm", "gradient/std", "update/norm", "update/std", "update/ratio", "parameter/norm"}
@@ -24,14 +24,16 @@ class LayerHeatmap(Panel):
     """One reading of every layer (rows, the first layer on top) at every step (columns), as brightness.
 
     Tells apart: trouble that begins in one layer and spreads (a slanted edge) from trouble everywhere at once (a
-    vertical edge), such as a learning rate that changed. Red cells hold a NaN or an infinity. A column that stands for
-    several steps shows their mean.
+    vertical edge), such as a learning rate that changed. Red cells hold a NaN or an infinity, blank ones a zero where
+    powers of ten are shown. A column that stands for several steps shows their mean.
     """
 
     title = "Layers over steps"
 
     def __init__(self) -> None:
-        self._reading = ipywidgets.Dropdown(description="reading", layout={"width": "260px"})
+        self._reading = ipywidgets.Dropdown(
+            description="reading", layout={"width": "240px"}, style={"description_width": "initial"}
+        )
         self._reading.observe(lambda change: self.redraw(), "value")
         self._canvas, self._narrow = HeatmapCanvas(), Narrow(240)
         self.widget = ipywidgets.VBox([self._reading, self._canvas])
@@ -45,7 +47,7 @@ class LayerHeatmap(Panel):
         series = self._narrow.look(history, name)
         if series is None:
             return f"Waits for a second step with {name}."
-        order = depth_order(series.layers)
+        order = order_in(history, series.layers)
         values = series.values[:, order].T
         # a missing ratio (an update of zeros) is no fault
         bad = self._narrow.bad[:, order].T if name != "update/ratio" else np.zeros(values.shape, bool)

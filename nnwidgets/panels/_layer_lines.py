@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nnwidgets.records import History
@@ -9,7 +11,7 @@ from nnwidgets.records import History
 from ._curve import log10, outline, smooth
 from ._figure import StepFigure
 from ._narrow import Narrow
-from ._theme import colour_of, depth_order, layer_colours
+from ._theme import colour_of, layer_colours, order_in
 
 # Small tensors of a layer, drawn fainter than its weights.
 FAINT = {"bias", "b", "scale", "offset", "beta", "gamma"}
@@ -36,7 +38,7 @@ class LayerLines:
         series = self._narrow.look(history, self._name)
         if series is None:
             return False
-        order = depth_order(series.layers)
+        order = order_in(history, series.layers)
         steps, raw = outline(series)
         raw = log10(raw[order])
         window = float(series.steps[-1] - series.steps[0]) / 50
@@ -61,11 +63,18 @@ class LayerLines:
 
 def worst_now(history: History, name: str) -> str:
     """The tensors whose newest reading is NaN or infinite, in words; "" if there are none."""
+    return _which(history, name, "NaN or infinite", lambda values: ~np.isfinite(values))
+
+
+def zero_now(history: History, name: str) -> str:
+    """The tensors whose newest reading is zero, and which powers of ten cannot show, in words; "" if there are none."""
+    return _which(history, name, "exactly zero, so not drawn,", lambda values: values == 0)
+
+
+def _which(history: History, name: str, what: str, holds: Callable[[np.ndarray], np.ndarray]) -> str:
     newest = history.latest(name)
     if newest is None:
         return ""
-    layers = history.tail(name, 1).layers
-    bad = [layer for layer, value in zip(layers, newest[1], strict=True) if not np.isfinite(value)]
-    if not bad:
-        return ""
-    return f"NaN or infinite at step {newest[0]:,}: {', '.join(bad[:4])}{' …' if len(bad) > 4 else ''}"
+    layers, true = history.tail(name, 1).layers, holds(newest[1])
+    which = [layers[position] for position in order_in(history, layers) if true[position]]
+    return f"{what} at step {newest[0]:,}: {', '.join(which[:6])}{' …' if len(which) > 6 else ''}" if which else ""

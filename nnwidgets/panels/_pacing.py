@@ -65,8 +65,8 @@ class Pacing:
         self.sent_at = now
         return self.frame
 
-    def heard(self, message: dict[str, Any]) -> None:
-        """Take in what a browser said: ``view``, ``ack`` or ``gone`` (see echo.js)."""
+    def heard(self, message: dict[str, Any], busy: bool = True) -> None:
+        """Take in what a browser said: ``view``, ``ack`` or ``gone`` (see echo.js); `busy`: while a cell was running."""
         self._heard_any = True
         name = str(message["id"])
         if message["kind"] == "gone":
@@ -78,7 +78,7 @@ class Pacing:
             view.shown, view.cards = bool(message["shown"]), frozenset(message["cards"])
         elif message["kind"] == "ack":
             view.acked = max(view.acked, int(message["frame"]))
-            self.live = True
+            self.live = True if busy else self.live
 
     def sees(self, card: int) -> bool:
         """Whether a card may be on somebody's screen."""

@@ -1,4 +1,4 @@
-"""Where the run stands, in one line."""
+"""Where the run stands: a line of numbers, and below it a line of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from ._theme import duration, number
 
 
 def status_line(status: Status, pending: str = "") -> str:
-    """State, step, progress, speed, time left and what watching costs, as HTML.
+    """State, step, progress, speed and time left; below, news for the user and what watching costs; as HTML.
+
+    Both lines are always there, so that the panels below do not move when something is said.
 
     Args:
         status: where the run stands.
@@ -24,13 +26,14 @@ def status_line(status: Status, pending: str = "") -> str:
         parts.append(f"<span>{_speed(status.steps_per_second)}</span>")
     if status.seconds_left is not None and status.state == "running":
         parts.append(f"<span>{duration(status.seconds_left)} left</span>")
-    watching = watching_words(status)
-    if watching:
-        parts.append(f'<span class="nnw-note" title="{html.escape(_cadence(status))}">{watching}</span>')
+    words = []
     message = " · ".join(text for text in (pending, status.message) if text)
     if message:
-        parts.append(f'<span class="nnw-message">{html.escape(message)}</span>')
-    return f'<div class="nnw-status">{"".join(parts)}</div>'
+        words.append(f'<span class="nnw-message">{html.escape(message)}</span>')
+    if status.multiplier != 1.0:
+        words.append(f"<span>learning rate \u00d7 <b>{number(status.multiplier)}</b></span>")
+    words.append(f'<span class="nnw-note" title="{html.escape(_cadence(status))}">{watching_words(status)}</span>')
+    return f'<div class="nnw-status">{"".join(parts)}</div><div class="nnw-status">{"".join(words)}</div>'
 
 
 def watching_words(status: Status) -> str:

@@ -28,7 +28,7 @@ def summary(status: Status, history: History, findings: Sequence[Finding]) -> st
         f"  {finding.severity}: {finding.rule} {finding.where} at step {finding.step:,}" for finding in findings[:10]
     ]
     if not findings and status.step:
-        lines.append("  nothing looks wrong")
+        lines.append("  no rule found anything wrong")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections.abc import Container
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,14 +34,26 @@ def layer_of(tensor: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def depth_order(layers: tuple[str, ...]) -> list[int]:
-    """Positions of the layers, first to last: as given, but ``layer_2`` before ``layer_10`` if alphabetical.
+def depth_order(layers: tuple[str, ...], calls: tuple[str, ...] = ()) -> list[int]:
+    """Positions of the layers, first to last.
+
+    Args:
+        layers: paths of layers, or of tensors or nonlinearities in them.
+        calls: layers in the order in which the network calls them, where that is known; what is not among them comes
+            last. Where it is not known: the order given, but ``layer_2`` before ``layer_10`` if that is alphabetical.
 
     Example:
         >>> depth_order(("layer_0", "layer_10", "layer_2"))
         [0, 2, 1]
+        >>> depth_order(("digit/kernel", "hidden/kernel"), calls=("hidden", "digit"))
+        [1, 0]
     """
     positions = list(range(len(layers)))
+    if calls:
+        # the second call of a layer is "layer (2)", the first layer of a scan "layer[0]"
+        paths = [re.sub(r"(\[\d+\])?( \(\d+\))?$", "", call) for call in calls]
+        ranks = {path: rank for rank, path in reversed(list(enumerate(paths)))}
+        return sorted(positions, key=lambda position: ranks.get(_nearest(layers[position], ranks), len(calls)))
     if list(layers) != sorted(layers):
         return positions
     return sorted(positions, key=lambda position: [_number(part) for part in re.split(r"(\d+)", layers[position])])
@@ -65,15 +78,18 @@ def layer_colours(history: History) -> dict[str, str]:
     """The colour of each layer of this history's tensors, in the order of depth; empty before the first reading."""
     for name in ("gradient/norm", "update/ratio", "parameter/norm", "update/norm"):
         if name in history:
-            return _assign(history.tail(name, 1).layers)
+            return _assign(history.tail(name, 1).layers, _calls(history))
     return {}
+
+
+def order_in(history: History, layers: tuple[str, ...]) -> list[int]:
+    """The positions of these layers or tensors, first to last, as far as this history knows the network's order."""
+    return depth_order(layers, _calls(history))
 
 
 def colour_of(path: str, colours: dict[str, str]) -> str:
     """The colour of a tensor, of a layer, or of something inside a layer (its nonlinearity); grey if of none."""
-    while path and path not in colours:
-        path = path.rpartition("/")[0]
-    return colours.get(path, GREY)
+    return colours.get(_nearest(path, colours), GREY)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -114,9 +130,23 @@ def waiting(what: str) -> str:
     return f'<div class="nnw-waiting">{html.escape(what)}</div>'
 
 
+def _nearest(path: str, known: Container[str]) -> str:
+    """The path, or what it lies in, that is known; "" if nothing is."""
+    while path and path not in known:
+        path = path.rpartition("/")[0]
+    return path
+
+
+def _calls(history: History) -> tuple[str, ...]:
+    for name in ("activation/mean", "activation/std"):
+        if name in history:
+            return history.tail(name, 1).layers
+    return ()
+
+
 @lru_cache(maxsize=64)
-def _assign(tensors: tuple[str, ...]) -> dict[str, str]:
-    ordered = [tensors[position] for position in depth_order(tensors)]
+def _assign(tensors: tuple[str, ...], calls: tuple[str, ...]) -> dict[str, str]:
+    ordered = [tensors[position] for position in depth_order(tensors, calls)]
     layers = list(dict.fromkeys(layer_of(tensor) for tensor in ordered))
     return dict(zip(layers, palette(len(layers)), strict=True))
 

@@ -10,7 +10,7 @@ from nnwidgets.records import Finding, History
 
 from ._canvas import SharesCanvas
 from ._panel import Panel
-from ._theme import colour_of, layer_colours
+from ._theme import colour_of, layer_colours, order_in
 
 READINGS = {"dead": "activation/dead", "saturated": "activation/saturated"}
 
@@ -45,13 +45,19 @@ class UnitHealth(Panel):
                 if value == value:
                     shares.setdefault(layer, {})[kind] = value
         if not shares:
-            return "Waits for activations of one step. A model without a nonlinearity has none to show."
-        colours = layer_colours(history)
+            return (
+                "Waits for the first reading of activations, a few steps into a run. Only the units of ReLU, tanh and "
+                "sigmoid can be dead or saturated: a model without them has nothing to show here."
+            )
+        colours, layers = layer_colours(history), tuple(shares)
         self._note.value = (
             f'<span class="nnw-note">share of units at step {step:,}; solid: dead, striped: saturated; '
             "red: half of them or more</span>"
         )
         self._canvas.data = {
-            "bars": [{"name": layer, "color": colour_of(layer, colours), **kinds} for layer, kinds in shares.items()]
+            "bars": [
+                {"name": layer, "color": colour_of(layer, colours), **shares[layer]}
+                for layer in (layers[position] for position in order_in(history, layers))
+            ]
         }
         return None

@@ -27,7 +27,7 @@ class UpdateRatio(Panel):
 
     def __init__(self) -> None:
         self._figure = StepFigure(240, log=True)
-        self._figure.values.label, self._figure.values.label_offset = "‖update‖ / ‖parameter‖", "44px"
+        self._figure.values.label, self._figure.values.label_offset = "norm of update / parameter", "44px"
         self._lines = LayerLines(self._figure, "update/ratio", include=(-4.3, -1.7))
         self._figure.guide(-3.0)
         self._figure.band(-4.0, -2.0)

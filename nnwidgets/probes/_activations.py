@@ -62,7 +62,7 @@ def dead_units(snapshot: Snapshot) -> dict[str, PerLayer]:
         ``"activation/dead"``, float32 (nonlinearities,) between 0 and 1, for relu and relu6. A NaN counts as alive.
     """
     outputs = _nonlinearities(snapshot, RECTIFIERS)
-    shares = [jnp.mean(_largest_of_each_unit(each, value) <= 0, dtype=jnp.float32) for each, value in outputs.values()]
+    shares = [jnp.mean(_sum_of_each_unit(each, value) <= 0, dtype=jnp.float32) for each, value in outputs.values()]
     return _readings(outputs, {"activation/dead": shares})
 
 
@@ -88,10 +88,11 @@ def _outside(output: jax.Array, low: float, high: float) -> jax.Array:
     return jnp.mean((values <= low) | (values >= high), dtype=jnp.float32)
 
 
-def _largest_of_each_unit(each: Watched, value: jax.Array) -> jax.Array:
+def _sum_of_each_unit(each: Watched, value: jax.Array) -> jax.Array:
+    """0 where all are, since a ReLU gives nothing negative; a NaN stays one, which XLA's max would lose."""
     if value.ndim < 2:
-        return jnp.max(value)
-    return jnp.max(jnp.moveaxis(value, each.unit_axis, -1), axis=tuple(range(value.ndim - 1)))
+        return jnp.sum(value)
+    return jnp.sum(jnp.moveaxis(value, each.unit_axis, -1), axis=tuple(range(value.ndim - 1)))
 
 
 def _readings(labels: Iterable[str], readings: dict[str, Any]) -> dict[str, PerLayer]:

@@ -46,12 +46,13 @@ def count_bins(leaves: Sequence[jax.Array]) -> jax.Array:
         return jnp.zeros((0, 2 + BINS), jnp.float32)
     samples = [_sample(leaf) for leaf in leaves]
     ends = jnp.stack([_ends(sample) for sample in samples])
-    low, width = ends[:, 0], ends[:, 1] - ends[:, 0]
-    scale = BINS / jnp.where(width > 0, width, 1.0)
+    # halves, since the width of what reaches from -3e38 to 3e38 is no float32
+    low, width = ends[:, 0] / 2, ends[:, 1] / 2 - ends[:, 0] / 2
+    scale = BINS / jnp.maximum(width, 1e-36)
     leaf = np.repeat(np.arange(len(samples)), [sample.size for sample in samples])
     values = jnp.concatenate(samples)
     finite = jnp.isfinite(values)
-    inside = jnp.where(finite, values - low[leaf], 0.0) * scale[leaf]
+    inside = jnp.where(finite, values / 2 - low[leaf], 0.0) * scale[leaf]
     places = jnp.clip(inside, 0, BINS - 1).astype(jnp.int32) + BINS * leaf
     counts = jnp.zeros(BINS * len(samples), jnp.float32)
     counts = counts.at[places].add(finite.astype(jnp.float32), mode="promise_in_bounds")

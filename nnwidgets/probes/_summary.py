@@ -38,7 +38,7 @@ def summarize(leaves: Sequence[jax.Array]) -> Summary:
     Returns:
         float32 (leaves,) each. With a NaN in the array ``norm``, ``mean``, ``std``, ``min`` and ``max`` are NaN; with an
         infinity ``norm`` is infinite and ``std`` NaN. ``zero_fraction`` and ``nonfinite`` stay exact. ``std`` divides by
-        n. Of an array without entries all are 0.
+        n. An array without entries reads like a single 0.
     """
     if not leaves:
         return Summary(*[jnp.zeros(0, jnp.float32)] * len(Summary._fields))
@@ -69,23 +69,29 @@ def _summarize_rows(arrays: Sequence[jax.Array]) -> Summary:
     low = jnp.min(rows, -1, where=inside, initial=None if inside is None else jnp.inf)
     high = jnp.max(rows, -1, where=inside, initial=None if inside is None else -jnp.inf)
     largest = jnp.maximum(jnp.abs(low), jnp.abs(high))
-    finite = largest < jnp.inf
-    scale = 1.0 / jnp.where(finite, jnp.maximum(largest, 1e-37), 1.0)
+    scale = 1.0 / jnp.where(largest < jnp.inf, jnp.maximum(largest, 1e-37), 1.0)
     # not mean(values * scale): XLA would share that product with the next pass by writing it to memory
     mean = jnp.sum(rows * (scale / size)[..., None], -1)
     deviation = (rows - (mean / scale)[..., None]) * scale[..., None]
     variance = jnp.sum(jnp.square(deviation), -1, where=inside) / size
-    norm = jnp.where(finite, jnp.sqrt((variance + jnp.square(mean)) * size) / scale, largest)
+    norm = jnp.sqrt((variance + jnp.square(mean)) * size) / scale
+    # XLA's min and max of a large array lose a NaN on a CPU, its sums never do
+    finite = jnp.isfinite(mean)
     # comparisons are summed several times slower than signs on a CPU: only where signs do not suffice
-    nonzero, nonfinite = jax.lax.cond(jnp.all(finite), _count_by_sign, _count, rows)
+    nonzero, nonfinite, nan = jax.lax.cond(jnp.all(finite), _count_by_sign, _count, rows)
+    low, high = jnp.where(nan > 0, jnp.nan, low), jnp.where(nan > 0, jnp.nan, high)
+    norm = jnp.where(finite, norm, jnp.where(nan > 0, jnp.nan, jnp.inf))
     readings = (norm, mean / scale, jnp.sqrt(variance) / scale, low, high, (size - nonzero) / size, nonfinite)
     return Summary(*(jnp.atleast_1d(reading) for reading in readings))
 
 
-def _count_by_sign(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.sum(jnp.abs(jnp.sign(rows)), -1), jnp.zeros(rows.shape[:-1])
+def _count_by_sign(rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    none = jnp.zeros(rows.shape[:-1])
+    return jnp.sum(jnp.abs(jnp.sign(rows)), -1), none, none
 
 
-def _count(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-    nonzero = jnp.sum(jnp.where(rows == 0, 0.0, 1.0), -1)
-    return nonzero, jnp.sum(jnp.where(jnp.isfinite(rows), 0.0, 1.0), -1)
+def _count(rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """How many are not zero, how many not finite, how many NaN."""
+    each = (rows != 0, ~jnp.isfinite(rows), jnp.isnan(rows))
+    nonzero, nonfinite, nan = (jnp.sum(jnp.where(which, 1.0, 0.0), -1) for which in each)
+    return nonzero, nonfinite, nan

@@ -45,11 +45,14 @@ class Desk:
         self.readings: dict[str, float] = {}
         self.notices: list[Notice] = self.watcher.notices
         self.running = False
-        self.dashboard = Dashboard(self.history, self.receive, panels, rules=len(rules))
+        # for each kind shown, which kind of the governor's pays for it
+        self.kinds = dict(zip(_KINDS, _KINDS, strict=True))
+        self.dashboard = Dashboard(self.history, self.receive, panels, rules=[type(rule).__name__ for rule in rules])
         self._rules, self._start = tuple(rules), start
         self._broken_rules: set[int] = set()
         self._findings: tuple[Finding, ...] = ()
         self._judged = -1
+        self._obeyed = False
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -67,32 +70,32 @@ class Desk:
         self.status = replace(self.status, target=target)
         self.show("compiling" if message else "running", message, force=True)
 
-    def end(self, state: RunState, message: str) -> None:
-        """The run is over, for now."""
+    def end(self, state: RunState, message: str, step: int | None = None) -> None:
+        """The run is over, for now; `step` where it was not told, as when an interrupt cut a step's end off."""
         self.running = False
+        if step is not None:
+            self.status = replace(self.status, step=step)
         self.show(state, message, force=True)
 
     def receive(self, command: Command) -> None:
         """A wish of the user, from any thread: the loop applies it, or, when none is running, it is applied here."""
+        if not self.running and command.name in ("step", "run") and self._start is not None:
+            return self._start(1 if command.name == "step" else int(command.value))
         self.controls.send(command)
-        if self.running:
-            return
-        if command.name in ("step", "run") and self._start is not None:
-            self.obey()
-            self._start(1 if command.name == "step" else int(command.value))
-        else:
+        if not self.running:
             self.obey()
             self.show(force=True)
+        return None
 
     def obey(self) -> None:
         """Apply the commands that wait; one that is refused becomes a notice."""
         while (command := self.controls.next_command()) is not None:
+            self._obeyed = True
             try:
                 if command.name == "run":
-                    self.status = replace(self.status, target=self.status.step + int(command.value))
-                    self.controls.apply(Command("resume"))
-                    continue
-                self.controls.apply(command)
+                    self._run_on(int(command.value))
+                else:
+                    self.controls.apply(command)
                 if command.name == "multiplier":
                     self.history.add_scalar("run/multiplier", self.status.step, self.controls.multiplier)
             except Exception as error:
@@ -109,6 +112,7 @@ class Desk:
             if self.controls.stopped:
                 return "stopped"
             if not self.controls.paused or self.controls.single:
+                self.governor.begin_step()
                 return None
             flush()
             message = self.status.message if self.status.state == "paused" else "paused"
@@ -122,14 +126,14 @@ class Desk:
         """Look after everything that follows a step which began at `started` (`time.perf_counter`)."""
         self.status = replace(self.status, step=step)
         self.controls.single = max(0, self.controls.single - 1)
-        conditions = self.controls.conditions
-        held = self.controls.check(step, self.readings, len(self.findings) if conditions else 0) if conditions else None
-        if held is not None:
-            self.controls.paused = True
-            self.status = replace(self.status, state="paused", message=f"paused: {held}")
+        if self.controls.conditions:
+            self._check_conditions(step)
         if not self.controls.paused:
             self.show("running")
+        polled = self.dashboard.seconds_spent
         self.dashboard.poll()
+        if self.dashboard.seconds_spent > polled:
+            self.governor.charge_all(self.dashboard.seconds_spent - polled)
         self.governor.end_step(time.perf_counter() - started)
 
     def show(self, state: RunState | None = None, message: str | None = None, force: bool = False) -> None:
@@ -138,26 +142,46 @@ class Desk:
             self.governor.join("redraw")
         else:
             self.governor.leave("redraw")
+        # who has clicked waits for an answer
+        force, self._obeyed = force or self._obeyed, False
         changed = state is not None and state != self.status.state
         asked = force or changed or self.status.state == "paused"
         if not asked and not (self.governor.due("redraw") and self.dashboard.due(time.perf_counter())):
             return
-        seconds, step, target = self.governor.step_seconds, self.status.step, self.status.target
+        started = time.perf_counter()
+        seconds, step, target = self.governor.clock_seconds, self.status.step, self.status.target
         self.status = replace(
             self.status,
             state=state or self.status.state,
             message=("" if state == "running" else self.status.message) if message is None else message,
             steps_per_second=1 / seconds if seconds else 0.0,
             seconds_left=(target - step) * seconds if target is not None and seconds else None,
-            probe_every={kind: self.governor.every(kind) for kind in _KINDS},
+            probe_every={kind: self.watcher.every(payer) for kind, payer in self.kinds.items()},
             watching_share=self.governor.watching_share,
             multiplier=self.controls.multiplier,
             pauses=tuple(words for words, _ in self.controls.conditions),
         )
-        spent = self.dashboard.seconds_spent
-        self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
-        if self.dashboard.seconds_spent > spent:
-            self.governor.charge("redraw", self.dashboard.seconds_spent - spent)
+        sent = self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
+        # while the run stands still a redraw costs it nothing
+        if self.status.state != "paused":
+            self.governor.charge("redraw", time.perf_counter() - started, measured=sent)
+
+    def _run_on(self, steps: int) -> None:
+        """Make so many more steps and pause; the run itself is at least as long as that."""
+        last = self.status.step + steps
+        self.controls.apply(Command("resume"))
+        self.controls.apply(Command("pause_when", ("step", last)))
+        if self.status.target is not None:
+            self.status = replace(self.status, target=max(self.status.target, last))
+
+    def _check_conditions(self, step: int) -> None:
+        """Pause if a condition holds. It may ask for the findings, and they for much of the history."""
+        started = time.perf_counter()
+        held = self.controls.check(step, self.readings, len(self.findings))
+        if held is not None:
+            self.controls.paused = True
+            self.status = replace(self.status, state="paused", message=f"paused: {held}")
+        self.governor.charge_all(time.perf_counter() - started)
 
     def _judge(self, rule: Any) -> list[Finding]:
         if id(rule) in self._broken_rules:

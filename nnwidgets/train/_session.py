@@ -153,11 +153,11 @@ class Session:
                 self._loop(interrupts)
         except KeyboardInterrupt:
             self._flush()
-            self._desk.end("stopped", f"interrupted at step {self.step}; session.run() goes on")
+            self._desk.end("stopped", f"interrupted at step {self.step}; session.run() goes on", self.step)
             if "ipykernel" not in sys.modules:
                 raise
         except BaseException as error:
-            self._desk.end("stopped", f"ended by {type(error).__name__} at step {self.step}")
+            self._desk.end("stopped", f"ended by {type(error).__name__} at step {self.step}", self.step)
             raise
         finally:
             self._lock.release()
@@ -205,8 +205,9 @@ class Session:
                 self._flush()
                 return desk.end("finished", f"the data ended after {self.step} batches")
             self._advance(batch, interrupts)
-            self._read(keep=0 if desk.controls.paused else 1)
-            desk.watcher.collect(before=self.step)
+            keep = 0 if desk.controls.paused else 1
+            self._read(keep)
+            desk.watcher.collect(before=self.step - keep)
             if self._validation is not None and self.step % self._validation_every == 0:
                 self._validate()
             desk.end_step(self.step, started)
@@ -223,7 +224,7 @@ class Session:
         self._pending.append((step, readout))
 
         def snapshot() -> Snapshot:
-            rng = jax.random.fold_in(self._key, np.uint32(step))
+            rng = self._programs.fold_in(self._key, np.uint32(step))
             watched, capture = (self._trace.watched, self._trace.capture) if self._trace is not None else ((), None)
             return Snapshot(loss, params, grads, updates, self.objective.paths, state, batch, rng, watched, capture)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,6 +38,7 @@ class Watcher:
         self._waiting: list[tuple[Plan, int, jax.Array]] = []
         self._looks: dict[str, int] = {}
         self._last: dict[str, float] = {}
+        self._waited = self._left = 0.0
         self.prepared = False
         self.notices: list[Notice] = []
 
@@ -45,6 +47,7 @@ class Watcher:
         self.prepared = True
         if self._governor.budget == 0:
             return
+        started = time.perf_counter()
         plans, notices = make_plan(self._probes, snapshot)
         self.notices.extend(notices)
         for plan in plans:
@@ -56,16 +59,17 @@ class Watcher:
                 continue
             self._plans.append((plan, program))
             self._governor.join(plan.kind)
+        self._governor.set_aside(time.perf_counter() - started)
 
     def due(self) -> list[str]:
         """The kinds of probes that would look now."""
         now = time.perf_counter()
-        return [
-            plan.kind
-            for plan, _ in self._plans
-            if self._governor.due(plan.kind)
-            and now - self._last.get(plan.kind, -1e9) >= _QUIET_SECONDS.get(plan.kind, 0.0)
-        ]
+        return [plan.kind for plan, _ in self._plans if self._is_due(plan.kind, now)]
+
+    def every(self, kind: str) -> int:
+        """This kind looks at about every k-th step; 0 when it is off."""
+        often, clock = self._governor.every(kind), self._governor.clock_seconds
+        return max(often, math.ceil(_QUIET_SECONDS.get(kind, 0.0) / clock)) if often and clock else often
 
     def look(self, step: int, ready: Any, snapshot: Callable[[], Snapshot], force: bool = False) -> None:
         """Start the programs that are due on a step; `collect` writes what they give.
@@ -73,35 +77,45 @@ class Watcher:
         Args:
             step: the step's number.
             ready: the step's results, waited for where a look is timed.
-            snapshot: makes the step's snapshot; called only when a look is due, its time is part of the first look's.
+            snapshot: makes the step's snapshot; called only when a look is due.
             force: look with every kind, due or not.
         """
-        due = self.due()
-        made: Snapshot | None = None
-        for plan, program in self._plans:
-            if not force and plan.kind not in due:
-                continue
-            self._last[plan.kind] = time.perf_counter()
+        entered = time.perf_counter()
+        chosen = [each for each in self._plans if force or self._is_due(each[0].kind, entered)]
+        made = snapshot() if chosen else None
+        if self._plans:
+            # a timed look waits for the step, so that the next one starts with the device idle: that is lost as well
+            lost = min(self._waited, entered - self._left)
+            self._governor.charge_all(time.perf_counter() - entered + lost)
+        self._waited = 0.0
+        for plan, program in chosen:
+            self._last[plan.kind] = entered
             count = self._looks[plan.kind] = self._looks.get(plan.kind, -1) + 1
             timed = count < _MEASURE_FIRST or count % _MEASURE_EVERY == 0
+            started = time.perf_counter()
             if timed:
                 jax.block_until_ready(ready)
-            started = time.perf_counter()
-            made = made or snapshot()
+                self._waited += time.perf_counter() - started
+                started = time.perf_counter()
             packed = program(made)
-            if timed:
-                jax.block_until_ready(packed)
-                self._governor.charge(plan.kind, time.perf_counter() - started)
-            else:
-                self._governor.charge(plan.kind, self._governor.cost(plan.kind), measured=False)
             packed.copy_to_host_async()
             self._waiting.append((plan, step, packed))
+            if timed:
+                jax.block_until_ready(packed)
+            seconds = time.perf_counter() - started if timed else self._governor.cost(plan.kind)
+            self._governor.charge(plan.kind, seconds, measured=timed)
+        self._left = time.perf_counter()
 
     def collect(self, before: int | None = None) -> None:
-        """Write the readings of the steps before this one (of all, if None) into the history."""
+        """Write the readings of the steps before this one into the history; of all, if None, as when the run halts."""
+        if before is None:
+            self._waited = 0.0
         while self._waiting and (before is None or self._waiting[0][1] < before):
             plan, step, packed = self._waiting.pop(0)
             values = np.asarray(packed)
             started = time.perf_counter()
             plan.write(self._history, step, values)
             self._governor.charge(plan.kind, time.perf_counter() - started, measured=False)
+
+    def _is_due(self, kind: str, now: float) -> bool:
+        return self._governor.due(kind) and now - self._last.get(kind, -1e9) >= _QUIET_SECONDS.get(kind, 0.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page
 
@@ -14,10 +15,10 @@ from ._lab import Lab
 
 PATIENCE = 120.0
 
-_KERNEL_STATUS = """() => {
+_IDLE = """() => {
     const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
     const kernel = panel && panel.sessionContext && panel.sessionContext.session && panel.sessionContext.session.kernel;
-    return kernel && kernel.connectionStatus === 'connected' ? kernel.status : 'absent';
+    return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
 }"""
 _START = """index => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -50,21 +51,24 @@ class Notebook:
 
     def open(self, cells: Sequence[str], *, name: str = "test.ipynb", kernel: str = "python3") -> None:
         """Write these code cells as a notebook, open it, and wait until its kernel is idle."""
-        notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+        self.open_notebook(new_notebook(cells=[new_code_cell(cell) for cell in cells]), name=name, kernel=kernel)
+
+    def open_notebook(self, notebook: NotebookNode, *, name: str, kernel: str = "python3") -> None:
+        """Write a copy of this notebook, open it, and wait until its kernel is idle."""
         notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
         nbformat.write(notebook, self.lab.notebooks / name)
         address = f"{self.lab.url}/lab/tree/{name}?reset&token={self.lab.token}"
         self.page.goto(address, wait_until="domcontentloaded")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE * 1000)
-        self.wait_until("idle")
+        self.page.wait_for_function(_IDLE, timeout=PATIENCE * 1000)
 
-    def status(self) -> str:
-        """What the kernel says of itself: "idle", "busy", ..., or "absent"."""
-        return self.page.evaluate(_KERNEL_STATUS)
+    def busy(self, cell: int) -> bool:
+        """Whether the cell is running: its prompt is ``[*]``.
 
-    def wait_until(self, status: Literal["idle", "busy"], timeout: float = PATIENCE) -> None:
-        """Wait until the kernel is in this state."""
-        self.page.wait_for_function(f"status => ({_KERNEL_STATUS})() === status", arg=status, timeout=timeout * 1000)
+        JupyterLab's own word for the kernel does not tell: it counts every message, so that a widget's, answered in a subshell
+        while the cell runs, makes the kernel "idle".
+        """
+        return self.cell(cell).locator(".jp-InputPrompt").inner_text().strip() == "[*]:"
 
     def start(self, cell: int) -> None:
         """Run a cell and do not wait for it."""
@@ -72,10 +76,13 @@ class Notebook:
 
     def wait_for(self, cell: int, timeout: float = PATIENCE) -> None:
         """Wait until a started cell has ended; fail if it ended with an error."""
-        self.page.wait_for_function("index => window.ended[index]", arg=cell, timeout=timeout * 1000)
-        self.wait_until("idle", timeout)
+        self.wait_for_end(cell, timeout)
         errors = [output for output in self.outputs(cell) if output["output_type"] == "error"]
         assert not errors, "\n".join(errors[0]["traceback"])
+
+    def wait_for_end(self, cell: int, timeout: float = PATIENCE) -> None:
+        """Wait until a started cell has ended, with an error or without."""
+        self.page.wait_for_function("index => window.ended[index]", arg=cell, timeout=timeout * 1000)
 
     def run(self, cell: int, timeout: float = PATIENCE) -> str:
         """Run a cell to its end and return its text."""
@@ -115,6 +122,10 @@ class Notebook:
         self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
         self.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=name)
         self.page.wait_for_timeout(500)  # style sheets are loaded after the name has changed
+
+    def errors(self) -> list[str]:
+        """What the browser's console has of errors so far."""
+        return [line for line in self.console if line.startswith(("error", "page error"))]
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the page among the test artifacts."""

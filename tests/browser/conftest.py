@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,22 +50,31 @@ def kernel(lab: Lab) -> Callable[[str], str]:
     return make
 
 
-@pytest.fixture
-def notebook(chromium: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Notebook]:
+@contextmanager
+def one_page(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+    """A page for one notebook, whose kernel ends with it."""
     ARTIFACTS.mkdir(exist_ok=True)
     context = chromium.new_context(viewport={"width": 1500, "height": 1100})
     notebook = Notebook(context.new_page(), lab, ARTIFACTS)
     yield notebook
-    if getattr(request.node, "failed", False):
-        notebook.screenshot(f"failed-{request.node.name}")
-        print("browser console:", *notebook.console, sep="\n  ")
     notebook.close()
     context.close()
 
 
+@pytest.fixture
+def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+    with one_page(chromium, lab) as notebook:
+        yield notebook
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails keeps a picture of its page, and its report says what the browser's console has."""
     report = yield
-    if report.when == "call":
-        vars(item)["failed"] = report.failed
+    if report.when == "call" and report.failed:
+        for each in getattr(item, "funcargs", {}).values():
+            notebook = getattr(each, "notebook", each)
+            if isinstance(notebook, Notebook):
+                notebook.screenshot(f"failed-{item.name}")
+                report.sections.append(("browser console", "\n".join(notebook.console)))
     return report

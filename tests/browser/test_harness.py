@@ -29,21 +29,20 @@ def test_a_label_moves_while_its_cell_runs(notebook: Notebook) -> None:
     notebook.run(0)
     counter = notebook.page.locator(".counter")
     notebook.start(1)
-    notebook.wait_until("busy")
     notebook.page.wait_for_function("() => Number(document.querySelector('.counter').innerText) > 0")
     first = int(counter.inner_text())
     notebook.page.wait_for_timeout(500)
     second = int(counter.inner_text())
-    assert notebook.status() == "busy"
+    assert notebook.busy(1)
     assert 0 < first < second
 
 
 def test_interrupt_ends_the_cell(notebook: Notebook) -> None:
-    notebook.open(["import time\nfor _ in range(600):\n    time.sleep(0.1)"])
+    notebook.open(["import time\nprint('started')\nfor _ in range(600):\n    time.sleep(0.1)"])
     notebook.start(0)
-    notebook.wait_until("busy")
+    notebook.cell(0).get_by_text("started", exact=True).wait_for()
     notebook.interrupt()
-    notebook.wait_until("idle")
+    notebook.wait_for_end(0, timeout=30)
     assert "KeyboardInterrupt" in notebook.text(0)
 
 

@@ -27,7 +27,7 @@ def dashboard(messages, healthy):
     """A dashboard with a hand-turned clock, ``dashboard.turn(seconds)``, and the commands it sent."""
     before = alive()
     commands = []
-    made = Dashboard(healthy, commands.append, rules=1)
+    made = Dashboard(healthy, commands.append, rules=("NonFinite",))
     now = [0.0]
     made._clock = lambda: now[0]
     made.commands = commands

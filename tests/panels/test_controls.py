@@ -56,6 +56,13 @@ def test_a_click_is_confirmed_at_once(controls):
     assert "pausing" not in controls._line.value
 
 
+def test_an_answer_that_comes_at_once_is_not_covered_by_the_confirmation(controls):
+    controls.show(running(), True)
+    controls._send = lambda command: controls.show(Status("paused", 3), True)
+    controls._pause.click()
+    assert "pausing" not in controls._line.value
+
+
 def test_the_learning_rate_by_slider_number_and_reset(controls):
     controls._slider.value = 10.0
     controls._factor.value = 0.25
@@ -117,6 +124,11 @@ def test_the_line_says_progress_speed_time_left_and_the_cost_of_watching():
         "loss &lt; 1 &amp; falling",
     ):
         assert part in line
+
+
+def test_a_changed_learning_rate_is_told():
+    assert "learning rate \u00d7 <b>0.5</b>" in status_line(running(multiplier=0.5))
+    assert "learning rate" not in status_line(running())
 
 
 def test_slow_steps_are_told_in_seconds_a_step():

@@ -47,6 +47,17 @@ def test_the_bundle_holds_the_view_and_the_text(dashboard):
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == dashboard.widget.model_id
 
 
+def test_the_cell_that_ran_it_shows_the_text_where_the_dashboard_is_up_already(dashboard, monkeypatch):
+    monkeypatch.setattr(_comms, "running_cell", lambda: 4)
+    dashboard.refresh(running(9), (), (), force=True)
+    dashboard.refresh(Status("finished", 10), (), (), force=True)
+    assert len(dashboard._repr_mimebundle_()) > 1, "nobody sees it yet"
+    heard(dashboard, "view", shown=True, cards=[0])
+    assert dashboard._repr_mimebundle_() == {"text/plain": repr(dashboard)}
+    monkeypatch.setattr(_comms, "running_cell", lambda: 5)
+    assert len(dashboard._repr_mimebundle_()) > 1, "asked for in a later cell"
+
+
 def test_a_refresh_waits_for_the_echo(dashboard):
     dashboard.turn(1.0)
     heard(dashboard, "view", shown=True, cards=[0, 1, 2, 3, 4, 5, 6])

@@ -50,6 +50,16 @@ def test_a_late_acknowledgement_brings_the_full_rate_back():
     assert pacing.due(2.1, 0.1)
 
 
+def test_an_answer_while_no_cell_runs_does_not_say_that_clicks_arrive_while_one_does():
+    pacing = Pacing()
+    pacing.heard(view())
+    pacing.sent(0.0)
+    assert pacing.due(2.0, 0.1)
+    pacing.heard(ack(1), busy=False)
+    assert pacing.live is False
+    assert pacing.due(2.1, 0.1)
+
+
 def test_nothing_goes_to_a_hidden_tab_and_it_draws_on_return():
     pacing = Pacing()
     pacing.heard(view(shown=False))

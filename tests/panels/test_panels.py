@@ -73,6 +73,12 @@ def test_what_is_sent_does_not_grow_with_the_run(make, messages):
     assert max(sizes) <= 500 * len(LAYERS)
 
 
+def test_a_zero_gradient_is_named_since_powers_of_ten_cannot_show_it(healthy):
+    panel = GradientNorms()
+    panel.update(record(healthy, range(121, 123), scale=0.0), ())
+    assert "exactly zero, so not drawn, at step 122: Conv_0/bias, Conv_0/kernel" in texts(panel.widget)
+
+
 def test_the_raw_loss_stays_whatever_the_smoothing(healthy):
     panel = LossCurve()
     for window in (0, 3000):
@@ -143,7 +149,7 @@ def test_a_kind_without_histograms_says_so(healthy):
     panel = Histograms()
     panel._kind.value = "update"
     panel.update(healthy, ())
-    assert "no update histogram yet" in texts(panel.widget)
+    assert "waits for the first updates" in texts(panel.widget)
 
 
 def test_shares_of_units_are_handed_on_as_they_are(healthy):
@@ -153,11 +159,11 @@ def test_shares_of_units_are_handed_on_as_they_are(healthy):
     assert (bar["name"], bar["dead"]) == ("Conv_0/relu", pytest.approx(0.25))
 
 
-def test_a_healthy_run_says_so_and_how_many_rules_looked(healthy):
+def test_a_healthy_run_says_so_and_what_was_looked_for(healthy):
     panel = Findings()
-    panel.rules = 3
+    panel.rules = ("NonFinite", "DeadUnits")
     panel.update(healthy, ())
-    assert "Nothing looks wrong.</b> 3 rules looked." in texts(panel.widget)
+    assert "No rule found anything wrong.</b> 2 rules looked: non finite, dead units." in texts(panel.widget)
 
 
 def test_findings_come_gravest_first_with_evidence_and_remedy_and_escaped(healthy):

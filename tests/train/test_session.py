@@ -14,7 +14,6 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.records import Command
-from nnwidgets.train._governor import Governor
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(4, 16, 8)).astype(np.float32)
@@ -176,18 +175,3 @@ def test_wrong_wishes_are_refused() -> None:
         session.pause_when("full moon")
     with pytest.raises(ValueError, match="budget must be"):
         make(-1.0)
-
-
-def test_the_governor_keeps_its_budget() -> None:
-    governor = Governor(0.05)
-    governor.join("statistics")
-    looks = 0
-    for _ in range(1000):
-        look = governor.due("statistics")
-        looks += look
-        if look:
-            governor.charge("statistics", 0.01)
-        governor.end_step(0.02 + 0.01 * look)
-    assert governor.kept
-    assert 60 <= looks <= 101  # 5 % of 20 ms pays for 10 ms at every tenth step
-    assert governor.every("statistics") == 10

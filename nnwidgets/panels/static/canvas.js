@@ -10,7 +10,7 @@
  * }} Picture
  */
 
-const FONT = "11px system-ui, sans-serif";
+const FONT = "12px system-ui, sans-serif";
 
 /** @param {string} name @param {HTMLElement} el */
 function colorOf(name, el) {

@@ -1,30 +1,33 @@
 // Small curves, one below the other, each with its own scale: the metrics beside the loss.
 // data: {curves: [{title, lines: [{color, x: float64, y: float32, newest}]}]}
 
-const ROW = 92;
+/** Rows share the height of the loss's picture beside them, as long as each can be read. */
+const tall = (data) => Math.max(92, Math.min(150, 300 / data.curves.length));
 
 /** @type {Picture} */
 const picture = {
-  height: (data) => ROW * data.curves.length,
+  height: (data) => tall(data) * data.curves.length,
   draw(ctx, data, width, height, theme) {
+    const each = tall(data);
     data.curves.forEach((curve, row) => {
       const lines = curve.lines.map((line) => ({ ...line, x: doubles(line.x), y: floats(line.y) }));
-      const [top, bottom, left, right] = [ROW * row + 22, ROW * (row + 1) - 8, 46, width - 6];
+      const [top, bottom, left, right] = [each * row + 22, each * (row + 1) - 8, 54, width - 6];
       const finite = lines.flatMap((line) => Array.from(line.y).filter(Number.isFinite));
       let [low, high] = [Math.min(...finite), Math.max(...finite)];
       if (!finite.length) [low, high] = [0, 1];
-      const first = Math.min(...lines.map((line) => line.x[0]));
+      const start = Math.min(...lines.map((line) => line.x[0]));
       const last = Math.max(...lines.map((line) => line.x[line.x.length - 1]));
+      const first = start >= 0 && start < 0.1 * last ? 0 : start;
       const xOf = (step) => left + ((step - first) / (last - first || 1)) * (right - left);
       const yOf = (value) => (high === low ? (top + bottom) / 2 : bottom - ((value - low) / (high - low)) * (bottom - top));
       ctx.textAlign = "left";
       ctx.fillStyle = theme.ink;
-      ctx.fillText(fit(ctx, curve.title, width - 120), left, ROW * row + 10);
+      ctx.fillText(fit(ctx, curve.title, width - 120), left, each * row + 10);
       ctx.textAlign = "right";
       let end = right;
       for (const line of [...lines].reverse()) {
         ctx.fillStyle = line.color;
-        ctx.fillText(line.newest, end, ROW * row + 10);
+        ctx.fillText(line.newest, end, each * row + 10);
         end -= ctx.measureText(line.newest).width + 8;
       }
       ctx.fillStyle = theme.muted;

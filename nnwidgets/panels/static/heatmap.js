@@ -53,7 +53,7 @@ const picture = {
     ctx.fillText(`step ${steps[0].toLocaleString("en")}`, SIDE, y);
     ctx.textAlign = "right";
     ctx.fillText(steps[steps.length - 1].toLocaleString("en"), width - 8, y);
-    const [from, long] = [SIDE + 50, Math.max(20, Math.min(140, width - SIDE - 190))];
+    const [from, long] = [SIDE + 50, Math.max(20, Math.min(140, width - SIDE - 260))];
     for (let x = 0; x < long; x++) {
       ctx.fillStyle = `rgb(${ramp(x / long).join(",")})`;
       ctx.fillRect(from + x, y + 12, 1.5, 9);
@@ -62,20 +62,26 @@ const picture = {
     ctx.fillText(shown(data, data.low), from - 6, y + 17);
     ctx.textAlign = "left";
     ctx.fillText(shown(data, data.high), from + long + 6, y + 17);
-    if (bad.some(Boolean)) {
-      const x = from + long + 50;
-      ctx.fillStyle = theme.wrong;
-      ctx.fillRect(x, y + 12, 9, 9);
+    let x = from + long + 56;
+    const key = (color, words) => {
+      ctx.fillStyle = ctx.strokeStyle = color;
+      if (color === theme.wrong) ctx.fillRect(x, y + 12, 9, 9);
+      else ctx.strokeRect(x + 0.5, y + 12.5, 8, 8);
       ctx.fillStyle = theme.muted;
-      ctx.fillText("not finite", x + 13, y + 17);
-    }
+      ctx.fillText(words, x + 13, y + 17);
+      x += 27 + ctx.measureText(words).width;
+    };
+    if (bad.some(Boolean)) key(theme.wrong, "not finite");
+    if (data.power && values.some((value, at) => Number.isNaN(value) && !bad[at])) key(theme.muted, "blank: zero");
   },
   hover(data, width, height, { x, y }) {
     const row = Math.floor((y - ABOVE) / rowHeight(data));
     const column = edges(data, width).findIndex((place) => place > x) - 1;
     if (row < 0 || row >= data.rows.length || column < 0 || x < SIDE) return null;
     const [steps, at] = [doubles(data.steps), row * doubles(data.steps).length + column];
-    const value = bytes(data.bad)[at] ? "not finite" : shown(data, floats(data.values)[at]);
+    const read = floats(data.values)[at];
+    const zero = data.power && Number.isNaN(read);
+    const value = bytes(data.bad)[at] ? "not finite" : zero ? "0" : shown(data, read);
     return `${data.rows[row]} · step ${steps[column].toLocaleString("en")} · ${data.reading} ${value}`;
   },
 };

@@ -7,9 +7,15 @@ const [CELL, TALL, GAP] = [150, 84, 12];
 const unpack = (part) => part && { low: floats(part.low), high: floats(part.high), counts: floats(part.counts) };
 
 function grid(data, width) {
-  const columns = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
-  return { columns, wide: (width - GAP * (columns - 1)) / columns, rows: Math.ceil(data.names.length / columns) };
+  const most = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));
+  const rows = Math.ceil(data.names.length / most);
+  // as many in each row, and no wider than can be compared at a glance
+  const columns = Math.ceil(data.names.length / rows);
+  return { columns, wide: Math.min(2 * CELL, (width - GAP * (columns - 1)) / columns), rows };
 }
+
+/** An end of an axis: two digits are enough. @param {number} value */
+const rounded = (value) => short(Number(value.toPrecision(2)));
 
 /** Densities, and their edges, of one row; null if nothing was counted. */
 function density(part, row, layers) {
@@ -47,9 +53,12 @@ const picture = {
         return;
       }
       let [low, high] = [Math.min(...both.map((part) => part.low)), Math.max(...both.map((part) => part.high))];
+      // what was wide at first must not squeeze what is narrow now out of sight
+      const room = today.high - today.low;
+      if (room > 0) [low, high] = [Math.max(low, today.low - room), Math.min(high, today.high + room)];
       if (low === high) {
-        const room = Math.abs(low) * 0.5 || 1;
-        [low, high] = [low - room, high + room];
+        const around = Math.abs(low) * 0.5 || 1;
+        [low, high] = [low - around, high + around];
       }
       const xOf = (value) => left + ((value - low) / (high - low)) * wide;
       // each as tall as the cell: a spike in one must not flatten the other
@@ -67,6 +76,10 @@ const picture = {
         });
         ctx.lineTo(xOf(part.high), plotBottom);
       };
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(left, plotTop - 1, wide, plotBottom - plotTop + 1);
+      ctx.clip();
       ctx.fillStyle = data.colors[i];
       ctx.globalAlpha = 0.75;
       trace(today);
@@ -78,14 +91,17 @@ const picture = {
         trace(before);
         ctx.stroke();
       }
+      ctx.restore();
       ctx.fillStyle = theme.muted;
-      ctx.fillText(short(low), left, plotBottom + 8);
+      const [from, to, zero] = [rounded(low), rounded(high), xOf(0)];
+      ctx.fillText(from, left, plotBottom + 8);
       ctx.textAlign = "right";
-      ctx.fillText(short(high), left + wide, plotBottom + 8);
+      ctx.fillText(to, left + wide, plotBottom + 8);
       if (low < 0 && high > 0) {
+        ctx.fillRect(zero - 0.5, plotBottom, 1, 3);
         ctx.textAlign = "center";
-        ctx.fillText("0", xOf(0), plotBottom + 8);
-        ctx.fillRect(xOf(0) - 0.5, plotBottom, 1, 3);
+        const free = [left + ctx.measureText(from).width + 7, left + wide - ctx.measureText(to).width - 7];
+        if (zero > free[0] && zero < free[1]) ctx.fillText("0", zero, plotBottom + 8);
       }
     });
   },

@@ -56,7 +56,9 @@ const picture = {
     ctx.fillStyle = theme.muted;
     for (const share of [0, HALF, 1]) {
       const x = SIDE + share * long;
+      ctx.globalAlpha = 0.4;
       ctx.fillRect(Math.round(x), 0, 1, bottom + 2);
+      ctx.globalAlpha = 1;
       ctx.textAlign = "center";
       ctx.fillText(percent(share), x, bottom + 10);
     }

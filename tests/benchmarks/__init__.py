@@ -1,0 +1,1 @@
+"""What is claimed in numbers, measured: run each as ``python -m tests.benchmarks.<name> [--quick] [--json]``."""
