@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 _KEYWORDS = ("rng", "state", "train")
+_AUX = ("state", "outputs", "targets", "penalty", "metrics")
 _SIGNATURE = "loss_fn(params, batch, *, rng, state, train) with any of the three keywords left out"
 
 
@@ -70,6 +71,10 @@ class Objective:
             ``(loss, (state, aux))``: a scalar, the state after the step (the old one where the function returns none) and
             a dict without the key "state".
         """
+        loss, aux = self._call(params, state, batch, rng, train)
+        return loss, (aux.pop("state", state), aux)
+
+    def _call(self, params: Any, state: Any, batch: Any, rng: Any, train: bool) -> tuple[jax.Array, dict]:
         values = {"rng": rng, "state": state, "train": train}
         returned = self._loss_fn(params, batch, **{name: values[name] for name in self._keywords})
         loss, aux = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
@@ -78,8 +83,7 @@ class Objective:
                 f"loss_fn returned (loss, {type(aux).__name__}), wanted loss or (loss, aux) with aux a dict: "
                 'return loss, {"outputs": outputs, "state": state}.'
             )
-        aux = dict(aux)
-        return loss, (aux.pop("state", state), aux)
+        return loss, dict(aux)
 
     def restore(self, params: Any, state: Any = None) -> Any:
         """The user's own model (Linen: the variables; plain: the params) with these values."""
@@ -88,16 +92,21 @@ class Objective:
     def check(self, batch: Any, rng: Any = None) -> None:
         """Raises a ValueError that names everything wrong with the loss on this batch; nothing is computed."""
         rng = jax.random.key(0) if rng is None else rng
+        unknown: list[str] = []
         returned_state = []
 
         def forward(params: Any, state: Any, batch: Any, rng: Any) -> Any:
-            values = {"rng": rng, "state": state, "train": True}
-            returned = self._loss_fn(params, batch, **{name: values[name] for name in self._keywords})
-            aux = returned[1] if isinstance(returned, tuple) and len(returned) == 2 else {}
-            returned_state.append(isinstance(aux, dict) and "state" in aux)
-            return self(params, state, batch, rng, True)
+            loss, aux = self._call(params, state, batch, rng, True)
+            returned_state.append("state" in aux)
+            unknown.extend(str(key) for key in aux if key not in _AUX)
+            return loss, aux.get("state", state)
 
-        loss, (state, _) = jax.eval_shape(forward, self.params, self.state, batch, rng)
+        try:
+            loss, state = jax.eval_shape(forward, self.params, self.state, batch, rng)
+        except Exception as error:
+            shapes = [f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}" for leaf in jax.tree.leaves(batch)]
+            error.add_note(f"nnwidgets: raised by the loss itself, on a batch of {', '.join(shapes) or 'no arrays'}.")
+            raise
         problems = _loss_problems(loss)
         if self.state is not None and jax.tree.leaves(self.state) and not returned_state[0]:
             problems.append(
@@ -106,6 +115,11 @@ class Objective:
             )
         else:
             problems += _state_problems(self.state, state)
+        if unknown:
+            problems.append(
+                f"aux has the keys {', '.join(map(repr, unknown))}, wanted only {', '.join(_AUX)}: put numbers of your own "
+                'under metrics, return loss, {"metrics": {"accuracy": accuracy}}'
+            )
         if problems:
             raise ValueError("This objective can't be trained: " + "; ".join(problems) + ".")
 

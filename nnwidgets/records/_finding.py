@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 Severity = Literal["note", "warning", "problem"]
 
@@ -35,6 +35,11 @@ class Finding:
     line: str | None = None
     evidence: dict[str, Any] = field(default_factory=dict[str, Any])
     verified: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a severity that nothing draws."""
+        if self.severity not in get_args(Severity):
+            raise ValueError(f"severity must be one of {', '.join(get_args(Severity))}; got {self.severity!r}.")
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON-ready values; non-finite numbers are the strings "nan", "inf", "-inf"."""

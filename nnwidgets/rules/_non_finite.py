@@ -11,29 +11,49 @@ from nnwidgets.records import Finding, History
 
 @dataclass(frozen=True)
 class NonFinite:
-    """The loss or a gradient became NaN or infinite, and every later step only spreads it.
+    """The loss or a gradient became NaN or infinite; the parameters that it updates follow, and then everything.
 
     Usual causes: a learning rate that is too high, a logarithm or division at zero, a square root's gradient at zero.
     """
 
     def check(self, history: History) -> Finding | None:
         """The first step at which the loss or a gradient was not finite, or None."""
-        if "train/loss" not in history:
+        gradient, loss = _gradient(history), _loss(history)
+        if gradient is None and loss is None:
             return None
-        loss = history["train/loss"]
-        bad = ~(np.isfinite(loss.low[:, 0]) & np.isfinite(loss.high[:, 0]) & np.isfinite(loss.values[:, 0]))
-        if not bad.any():
-            return None
-        step = int(loss.steps[bad][0])
-        latest = history.latest("gradient/nonfinite") if "gradient/nonfinite" in history else None
-        layers = history["gradient/nonfinite"].layers if latest is not None else ()
-        where = next((path for path, count in zip(layers, latest[1], strict=True) if count > 0), "") if latest else ""
+        if gradient is not None and (loss is None or gradient[0] <= loss[0]):
+            step, where, evidence, what = *gradient, "gradient"
+        else:
+            assert loss is not None
+            step, where, evidence, what = loss[0], "", {"train/loss": loss[1]}, "loss"
         return Finding(
             rule="NonFinite",
             severity="problem",
             where=where,
             step=step,
-            evidence={"train/loss": float(loss.values[bad][0, 0])},
-            explanation=f"The loss is not a finite number from step {step} on.",
+            evidence=evidence,
+            explanation=f"The {what} is not finite at step {step}: NaN or infinite.",
             remedy="Lower the learning rate, and look for a logarithm, division or square root of zero in the loss.",
         )
+
+
+def _loss(history: History) -> tuple[int, float] | None:
+    if "train/loss" not in history:
+        return None
+    loss = history["train/loss"]
+    bad = ~(np.isfinite(loss.low[:, 0]) & np.isfinite(loss.high[:, 0]) & np.isfinite(loss.values[:, 0]))
+    return (int(loss.steps[bad][0]), float(loss.values[bad][0, 0])) if bad.any() else None
+
+
+def _gradient(history: History) -> tuple[int, str, dict[str, float]] | None:
+    """Step, first tensor and the counts of all tensors of the first gradient that was not finite."""
+    if "gradient/nonfinite" not in history:
+        return None
+    counts = history["gradient/nonfinite"]
+    bad = counts.high > 0
+    if not bad.any():
+        return None
+    row = int(np.argmax(bad.any(axis=1)))
+    found = {layer: float(counts.high[row, i]) for i, layer in enumerate(counts.layers) if bad[row, i]}
+    evidence = {f"gradient/nonfinite {layer}": count for layer, count in list(found.items())[:5]}
+    return int(counts.steps[row]), next(iter(found)), evidence

@@ -85,17 +85,19 @@ class Trace:
         Raises:
             ValueError: if structure, shapes or dtypes differ from those that were traced.
         """
-        leaves, structure = jax.tree.flatten((params, state, batch, rng))
-        inputs = [jnp.asarray(leaf) for leaf in leaves]
-        got = [_describe(jax.typeof(leaf)) for leaf in inputs]
-        wanted = [_describe(aval) for aval in self._closed.in_avals]
-        if structure != self._structure or got != wanted:
-            pairs = [f"{g} instead of {w}" for g, w in zip(got, wanted, strict=False) if g != w]
+        given = {"params": params, "state": state, "batch": batch, "rng": rng}
+        wanted = jax.tree.unflatten(self._structure, self._closed.in_avals)
+        differing = [
+            f"{name} is {_outline(value)} instead of {_outline(aval)}"
+            for (name, value), aval in zip(given.items(), wanted, strict=True)
+            if _outline(value) != _outline(aval)
+        ]
+        if differing:
             raise ValueError(
-                "these inputs differ from those that were traced: got "
-                f"{', '.join(pairs) or f'the structure {structure} instead of {self._structure}'}. Trace again with this "
-                "batch: trace_objective(objective, batch)."
+                f"these inputs differ from those that were traced: {'; '.join(differing)}. A key is jax.random.key(0); for "
+                "another batch trace again: trace_objective(objective, batch)."
             )
+        inputs = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, state, batch, rng))]
         found = evaluate(self._closed, inputs, {taken.place for taken in self._taken})
         return {each.name: taken.of(found) for each, taken in zip(self.watched, self._taken, strict=True)}
 
@@ -180,3 +182,9 @@ def _operations(program: Program, calls: list[Call]) -> tuple[Operation, ...]:
 
 def _describe(aval: Any) -> str:
     return f"{aval.dtype}[{','.join(map(str, aval.shape))}]" if hasattr(aval, "shape") else str(aval)
+
+
+def _outline(tree: Any) -> str:
+    """A tree with the shapes in the places of its arrays."""
+    shapes = jax.tree.map(lambda leaf: _describe(leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)), tree)
+    return str(shapes).replace("'", "")

@@ -10,7 +10,7 @@ from typing import Any
 
 from nnwidgets.records import Command
 
-Predicate = Callable[[Mapping[str, float]], bool]
+Predicate = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Controls:
     single: int = 0
     stopped: bool = False
     multiplier: float = 1.0
-    conditions: list[tuple[str, Callable[[int, Mapping[str, float], int], bool]]] = field(default_factory=list)
+    conditions: list[tuple[str, Callable[[int, Mapping[str, Any], int], bool]]] = field(default_factory=list)
     _queue: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
 
     def send(self, command: Command) -> None:
@@ -67,16 +67,26 @@ class Controls:
         elif command.name == "forget_pauses":
             self.conditions.clear()
 
-    def check(self, step: int, readings: Mapping[str, float], findings: int) -> str | None:
-        """The condition that holds now, in words, or None; it is removed."""
+    def check(self, step: int, readings: Mapping[str, Any], findings: int) -> str | None:
+        """The condition that holds now, in words, or None; it is removed.
+
+        Raises:
+            ValueError: if a condition fails; it is removed as well.
+        """
         for position, (words, holds) in enumerate(self.conditions):
-            if holds(step, readings, findings):
+            try:
+                held = holds(step, readings, findings)
+            except Exception as error:
+                del self.conditions[position]
+                known = ", ".join(sorted(readings))
+                raise ValueError(f"{words} failed and was dropped: {error!r}. The readings are {known}.") from error
+            if held:
                 del self.conditions[position]
                 return words
         return None
 
 
-def condition(value: Any) -> tuple[str, Callable[[int, Mapping[str, float], int], bool]]:
+def condition(value: Any) -> tuple[str, Callable[[int, Mapping[str, Any], int], bool]]:
     """A pause condition in words and as a test of (step, newest readings, number of findings).
 
     Args:
@@ -93,7 +103,7 @@ def condition(value: Any) -> tuple[str, Callable[[int, Mapping[str, float], int]
     name, argument = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
     if isinstance(name, int) and not isinstance(name, bool):
         name, argument = "step", name
-    if name == "step" and isinstance(argument, int):
+    if name == "step" and isinstance(argument, int) and argument >= 0:
         return f"step {argument}", lambda step, readings, findings: step >= argument
     if name == "loss above" and isinstance(argument, (int, float)):
         return f"loss above {argument:g}", lambda step, readings, findings: readings.get("train/loss", 0.0) > argument

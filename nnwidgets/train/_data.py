@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -30,13 +31,19 @@ class Batches:
                 f"batches must be an iterable of batches or a callable batches(step), got {type(source).__name__}: "
                 "put one batch (inputs, targets) into a list, [batch], to train on it alone."
             )
+        if isinstance(source, tuple) and source and all(hasattr(part, "shape") for part in source):
+            raise TypeError(
+                f"batches is one batch, a tuple of {len(source)} arrays, wanted an iterable of batches: put it into a list, "
+                "[(inputs, targets)]."
+            )
+        if callable(source):
+            _check_callable(source)
         self._source = source
         self._iterator: Iterator[Any] | None = None
         self._first: Any = None
         self._outline: Any = None
         self._described: str | None = None
         self._given = 0
-        self.epoch = 0
         # the first batch's structure, as shapes
         self.like: Any = None
 
@@ -88,10 +95,21 @@ class Batches:
             self._iterator = iter(self._source)
         batch = next(self._iterator, None)
         if batch is None and self._iterator is not self._source and self._given:
-            self.epoch += 1
             self._iterator = iter(self._source)
             batch = next(self._iterator, None)
         return batch
+
+
+def _check_callable(source: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(source).bind(0)
+    except TypeError as error:
+        raise TypeError(
+            f"batches is a callable that does not take a step ({error}): wanted batches(step), or an iterable of batches."
+        ) from None
+    except ValueError:
+        # a built-in without a signature
+        return
 
 
 def _outline(batch: Any) -> tuple[Any, ...]:

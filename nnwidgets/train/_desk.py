@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nnwidgets.panels import Dashboard
-from nnwidgets.records import Command, Finding, History, Notice, RunState, Status
+from nnwidgets.records import Command, Finding, History, Notice, RunState, Status, UnknownReading
 
 from ._controls import Controls
 from ._governor import Governor
@@ -177,19 +177,53 @@ class Desk:
     def _check_conditions(self, step: int) -> None:
         """Pause if a condition holds. It may ask for the findings, and they for much of the history."""
         started = time.perf_counter()
-        held = self.controls.check(step, self.readings, len(self.findings))
+        try:
+            held = self.controls.check(step, _Newest(self.readings, self.history), len(self.findings))
+        except ValueError as error:
+            held = None
+            self.notices.append(Notice("pause_when", str(error), traceback.format_exc()))
         if held is not None:
             self.controls.paused = True
             self.status = replace(self.status, state="paused", message=f"paused: {held}")
         self.governor.charge_all(time.perf_counter() - started)
 
     def _judge(self, rule: Any) -> list[Finding]:
-        if id(rule) in self._broken_rules:
+        if id(rule) in self._broken_rules or not self.history.version:
             return []
         try:
             found = rule.check(self.history)
+            findings = [found] if isinstance(found, Finding) else list(found or ())
+            if not all(isinstance(each, Finding) for each in findings):
+                raise TypeError(f"check(history) must return a Finding, None, or a list of Findings; got {found!r}")
+        except UnknownReading:
+            # what it looks at was not read yet
+            return []
         except Exception as error:
             self._broken_rules.add(id(rule))
-            self.notices.append(Notice(type(rule).__name__, f"the rule was left out: {error}", traceback.format_exc()))
+            name = rule.__name__ if isinstance(rule, type) else type(rule).__name__
+            hint = f"; give an instance, {name}()" if isinstance(rule, type) else ""
+            message = f"the rule was left out: {error}{hint}"
+            self.notices.append(Notice(name, message, traceback.format_exc()))
             return []
-        return [found] if isinstance(found, Finding) else list(found or ())
+        return findings
+
+
+class _Newest(Mapping[str, Any]):
+    """The newest readings by name: numbers, or for those of each layer an array of float32 (layers,)."""
+
+    def __init__(self, step: dict[str, float], history: History) -> None:
+        self._step, self._history = step, history
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._step:
+            return self._step[name]
+        latest = self._history.latest(name)
+        if latest is None:
+            raise KeyError(name)
+        return latest[1] if latest[1].size > 1 else float(latest[1][0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._step, *self._history.names())))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))

@@ -13,15 +13,17 @@ FLOOR_SECONDS = 0.3e-3
 _SHARES = {"redraw": 0.4, "statistics": 0.3, "activations": 0.2, "histograms": 0.1}
 # The rest stays in reserve: a look may turn out dearer than those before it.
 _PAID_OUT = 0.9
-_USUAL = 3.0
+# How many times its usual seconds a look may take before the excess is put down to other programs on the machine.
+_USUAL = 2.0
 
 
 class Governor:
     """Each kind of watching saves up its share of every step's allowance, and looks when it can pay for it.
 
     The allowance of a step is ``max(budget * step's own seconds, 0.3 ms)``, less the seconds that went into deciding and
-    bookkeeping. A kind whose look costs less than its share of that looks at every step, another at every k-th. What a
-    look costs is measured, not assumed: see `charge`. The seconds of a run's first step, which compiles, and of each
+    bookkeeping. A kind whose look costs less than its share of that looks at every step, another at every k-th, and none
+    while a look that turns out twice as dear would break the budget of the run so far. What a look costs is measured, not
+    assumed: see `charge`. The seconds of a run's first step, which compiles, and of each
     kind's first look count on neither side: else compiling would pay for looks to come.
 
     Args:
@@ -43,14 +45,17 @@ class Governor:
     """
 
     def __init__(self, budget: float) -> None:
-        if not budget >= 0:
-            raise ValueError(f"budget must be a share of the run's time, such as 0.05, or 0 for off; got {budget!r}")
+        if not (0 <= budget <= 1 or budget == math.inf):
+            raise ValueError(
+                f"budget must be a share of the run's time, such as 0.05 for 5 %, 0 for off, or math.inf; got {budget!r}"
+            )
         self.budget = float(budget)
         self.run_seconds = self.spent_seconds = self.step_seconds = 0.0
         self.steps = 0
         self._bank: dict[str, float] = {}
         self._measured: dict[str, deque[float]] = {}
         self._costs: dict[str, float] = {}
+        self._looked: set[str] = set()
         self._recent: deque[float] = deque(maxlen=31)
         self._clock: deque[float] = deque(maxlen=31)
         self._started = False
@@ -66,22 +71,31 @@ class Governor:
         self._overhead -= min(self._bank.pop(kind, 0.0), 0.0)
 
     def due(self, kind: str) -> bool:
-        """Whether this kind can pay for a look now. A kind that was never measured may look, to see what it costs."""
+        """Whether this kind can pay for a look now. The first one is free, to see what it costs."""
         if self.budget == 0 or kind not in self._bank:
             return False
-        return math.isinf(self.budget) or self._bank[kind] >= self._costs.get(kind, -math.inf)
+        if math.isinf(self.budget) or kind not in self._looked:
+            return True
+        cost = self._costs[kind]
+        # once more for what comes with a look: the wait before a timed one, writing down what it read
+        return self._bank[kind] >= cost and self.spent_seconds + (_USUAL + 1) * cost <= self.allowed_seconds
+
+    def learn(self, kind: str, seconds: float) -> None:
+        """Take this as evidence for what a look of this kind costs."""
+        newest = self._measured.setdefault(kind, deque(maxlen=9))
+        newest.append(seconds)
+        self._costs[kind] = statistics.median(newest)
 
     def charge(self, kind: str, seconds: float, measured: bool = True) -> None:
         """Book a look. With `measured`, its seconds also become evidence for what the next one will cost.
 
-        A look that took more than three times as long as usual was interrupted by something else: the excess is nobody's.
+        A look that took more than twice as long as usual was interrupted by something else: the excess is nobody's.
         """
         self._aside += seconds
         if measured:
-            newest = self._measured.setdefault(kind, deque(maxlen=9))
-            newest.append(seconds)
-            self._costs[kind] = statistics.median(newest)
-            seconds = min(seconds, _USUAL * self._costs[kind]) if len(newest) > 1 else 0.0
+            self.learn(kind, seconds)
+            seconds = min(seconds, _USUAL * self._costs[kind]) if kind in self._looked else 0.0
+            self._looked.add(kind)
         if self._started:
             self.spent_seconds += seconds
             self._owe(kind, seconds)
@@ -142,6 +156,11 @@ class Governor:
         return max(self.budget * self.step_seconds, FLOOR_SECONDS) if self.budget else 0.0
 
     @property
+    def allowed_seconds(self) -> float:
+        """What watching may have added to the run so far."""
+        return max(self.budget * self.run_seconds, FLOOR_SECONDS * self.steps)
+
+    @property
     def watching_share(self) -> float:
         """Seconds spent on watching over the run's own seconds, so far."""
         return self.spent_seconds / self.run_seconds if self.run_seconds else 0.0
@@ -149,8 +168,7 @@ class Governor:
     @property
     def kept(self) -> bool:
         """Whether the booked cost is inside the budget, by the rule that the class states; true where it is off."""
-        allowed = max(self.budget * self.run_seconds, FLOOR_SECONDS * self.steps)
-        return self.budget == 0 or self.spent_seconds <= allowed
+        return self.budget == 0 or self.spent_seconds <= self.allowed_seconds
 
     def _owe(self, kind: str, seconds: float) -> None:
         if kind in self._bank:

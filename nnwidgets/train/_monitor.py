@@ -8,34 +8,30 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nnwidgets.objective import Objective, leaf_paths
-from nnwidgets.panels import DEFAULT_PANELS, Dashboard
-from nnwidgets.probes import DEFAULT_PROBES, Snapshot, make_plan, norms, update_ratio
-from nnwidgets.records import Command, Finding, History, Notice, RunState, Status
+from nnwidgets.objective import Objective
+from nnwidgets.panels import DEFAULT_PANELS
+from nnwidgets.probes import DEFAULT_PROBES
+from nnwidgets.records import Notice, RunState
 from nnwidgets.rules import DEFAULT_RULES
-from nnwidgets.trace import trace_objective
 
-from ._controls import condition
+from ._again import Again, say_once
+from ._arguments import check_objective, check_optimizer, check_parts
 from ._desk import Desk
-from ._instrument import InstrumentedState, Norms, find_instrumented, instrument, name_leaves, with_multiplier
+from ._instrument import InstrumentedState, find_instrumented, instrument, with_multiplier
+from ._norms import Norms
+from ._watchable import Watchable
 
 _OF_A_SESSION = ("fork", "replay", "rewind", "run")
-# read by the instrumented optimizer in the user's own step
-_IN_THE_STEP = (norms, update_ratio)
-_MEASURE_FIRST = 4
-_MEASURE_EVERY = 8
 _END = object()
 
 
-class Monitor:
+class Monitor(Watchable):
     """Shows what happens in a loop that the user wrote, and lets it be paused, stepped and stopped.
 
     The step stays the user's own compiled function; it may donate its arguments. Its optimizer carries the norms of each
@@ -83,9 +79,11 @@ class Monitor:
         rules: Sequence[Any] = DEFAULT_RULES,
         panels: Sequence[Any] = DEFAULT_PANELS,
     ) -> None:
+        check_objective(objective)
+        check_parts(probes=probes, rules=rules, panels=panels)
         self.objective = objective
         self.step = 0
-        self._again = _Again(objective, probes, seed)
+        self._again = Again(objective, probes, seed)
         self._desk = Desk(budget, (self._again.read,), rules, panels)
         # one program reads all but the norms
         self._desk.kinds = {"norms": "norms"} | dict.fromkeys(self._desk.kinds, "statistics")
@@ -94,35 +92,9 @@ class Monitor:
         self._pending: list[tuple[int, Any, dict[str, Any]]] = []
         self._loop: object = None
         self._ended_in: int | None = None
-        self._waited = 0.0
         self._in_force: float | None = None
         self._asked_for: float | None = None
         self._off: set[str] = set()
-
-    @property
-    def history(self) -> History:
-        """Everything that was read; the first call of `record` is step 0."""
-        return self._desk.history
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The panels and controls; displaying the monitor shows them."""
-        return self._desk.dashboard
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What the rules say of the history as it is now."""
-        return self._desk.findings
-
-    @property
-    def notices(self) -> list[Notice]:
-        """What failed or was refused inside the debugger, while the loop went on."""
-        return self._desk.notices
-
-    @property
-    def status(self) -> Status:
-        """Where the loop stands."""
-        return self._desk.status
 
     def instrument(self, tx: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
         """The same optimizer, carrying in its state the norms of each tensor and the learning-rate multiplier.
@@ -133,10 +105,11 @@ class Monitor:
 
         The step's result is the same to the bit as with `tx` alone, while the multiplier is 1. So it was on CPU in 200
         steps of an MLP with dropout and of four frameworks' models with ``adam``, scheduled or not, and ``sgd`` with
-        momentum, and in a few steps of 23 optimizers of optax. The exceptions differ in the last bit: ``adafactor``, and
+        momentum, and in a few steps of 24 optimizers of optax. The exceptions differ in the last bit: ``adafactor``, and
         an embedding table under ``sgd`` with momentum. There the compiler adds the gradient's rows right into the
         momentum, unless somebody, here its norm, needs the gradient itself.
         """
+        check_optimizer(tx)
         return instrument(tx, self._norms.note)
 
     def steps(self, batches: Iterable[Any] | Callable[[int], Any], steps: int | None = None) -> Iterator[Any]:
@@ -199,7 +172,8 @@ class Monitor:
             ValueError: if one of them is not a scalar, or `opt_state` is not that of one instrumented optimizer.
         """
         governor = self._desk.governor
-        entered, spent, self._waited = time.perf_counter(), governor.spent_seconds, 0.0
+        # the processor's time, not the clock's: here the loop often waits for its own step
+        entered, spent, new = time.thread_time(), governor.spent_seconds, "train/loss" not in self.history
         for name, value in {"loss": loss, **metrics}.items():
             _check_scalar(name, value)
         if params is None:
@@ -214,31 +188,11 @@ class Monitor:
         self._read(math.inf if alone else step)
         opt_state = self._guard("the learning-rate multiplier", self._steer, opt_state, carried, default=opt_state)
         if governor.budget:
-            aside = self._waited + governor.spent_seconds - spent
-            governor.charge_all(max(time.perf_counter() - entered - aside, 0.0))
+            seconds = max(time.thread_time() - entered - (governor.spent_seconds - spent), 0.0)
+            # the first time the history's tables are made
+            governor.set_aside(seconds) if new else governor.charge_all(seconds)
         self._guard("histograms and activations", self._again.look, self._desk, step, loss, params, state, batch, rng)
         return opt_state
-
-    def pause_when(self, when: Any) -> None:
-        """Pause the loop as soon as a condition holds; see `nnw.Session.pause_when`.
-
-        Raises:
-            ValueError: if there is no such condition.
-        """
-        condition(when)  # a wrong one raises here, not later in the loop
-        self._desk.receive(Command("pause_when", when))
-
-    def log(self, step: int | None = None, **scalars: float) -> None:
-        """Record numbers of your own under ``log/<name>``, at this step unless told otherwise."""
-        for name, value in scalars.items():
-            self.history.add_scalar(f"log/{name}", self.step if step is None else step, float(value))
-
-    def __repr__(self) -> str:
-        return repr(self.dashboard)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        self._desk.show(force=True)
-        return self.dashboard._repr_mimebundle_(**kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name in _OF_A_SESSION:
@@ -312,7 +266,6 @@ class Monitor:
             if first:
                 # it was compiled
                 governor.set_aside(seconds)
-                self._waited += seconds
             else:
                 governor.charge("norms", seconds)
 
@@ -324,7 +277,7 @@ class Monitor:
             self._guard("the loss and the metrics", self._write, step, {"loss": loss, **metrics})
 
     def _write(self, step: int, values: dict[str, Any]) -> None:
-        read = {f"train/{name}": self._fetch(value) for name, value in values.items()}
+        read = {f"train/{name}": float(np.asarray(value)) for name, value in values.items()}
         for name, value in read.items():
             self.history.add_scalar(name, step, value)
         self._desk.readings = read | {"run/finite": float(math.isfinite(read["train/loss"]) and self._norms.finite)}
@@ -333,7 +286,7 @@ class Monitor:
         """Put the multiplier that was asked for into the state, unless it is there."""
         wanted = float(np.float32(self._desk.controls.multiplier))
         if self._in_force is None:
-            self._in_force = self._fetch(jax.tree.leaves(carried.multiplier)[0])
+            self._in_force = float(np.asarray(jax.tree.leaves(carried.multiplier)[0]))
         if self._in_force == wanted:
             self._asked_for = None
             return opt_state
@@ -345,13 +298,6 @@ class Monitor:
             )
         self._in_force, self._asked_for = None, wanted
         return with_multiplier(opt_state, wanted)
-
-    def _fetch(self, value: Any) -> float:
-        """A scalar as a number; the wait for the step that computes it is the loop's own time."""
-        started = time.perf_counter()
-        number = float(np.asarray(value))
-        self._waited += time.perf_counter() - started
-        return number
 
     def _guard(self, part: str, work: Callable[..., Any], *arguments: Any, default: Any = None) -> Any:
         """Do it. If it fails say so, and leave that part out for the rest of the loop."""
@@ -365,213 +311,7 @@ class Monitor:
             return default
 
     def _say(self, source: str, message: str, details: str = "") -> None:
-        _say_once(self.notices, Notice(source, message, details))
-
-
-class _Again:
-    """Reads steps that the user's program has made, by computing their gradients once more.
-
-    For that it keeps the parameters before a step that is due, or, once the step was seen to donate them, a copy.
-
-    Args:
-        objective: the loss.
-        probes: what is read.
-        seed: for the random draws of a step whose key is not known.
-    """
-
-    def __init__(self, objective: Objective, probes: Sequence[Any], seed: int) -> None:
-        self._objective, self._key = objective, jax.random.key(seed)
-        self._state = jax.tree.map(jnp.copy, objective.state)
-        self._probes = tuple(probe for probe in probes if probe not in _IN_THE_STEP)
-        self._fold_in = jax.jit(jax.random.fold_in)
-        self._copy = jax.jit(lambda leaves: [jnp.copy(leaf) for leaf in leaves])
-        self._orders: dict[Any, list[int]] = {}
-        self._model: tuple[Any, Any] | None = None
-        self._before: list[Any] | None = None
-        self._donated, self._copies, self._copy_seconds = False, 0, 0.0
-        self._shapes: Any = None
-        self._misfits = 0
-        self._watched: Any = ()
-        self._capture: Any = None
-        self._told: tuple[int, Any] | None = None
-        self._planned: tuple[Any, ...] = ()
-
-    def forget(self) -> None:
-        """What `record` saw last is not what the next step starts from."""
-        self._model = self._before = None
-
-    def plan(self, desk: Desk) -> None:
-        """Before a step: keep what it starts from, if a look at it is due."""
-        model, self._model, self._before = self._model, None, None
-        watcher = desk.watcher
-        due = desk.controls.single or not watcher.prepared or watcher.due()
-        if model is None or not self._probes or not desk.governor.budget or not due:
-            return
-        started = time.perf_counter()
-        leaves = self._in_order("params", model[0], self._objective.params)
-        leaves += self._in_order("state", self._state if model[1] is None else model[1], self._state)
-        desk.governor.charge("statistics", time.perf_counter() - started, measured=False)
-        self._before = self._copied(leaves, desk) if self._donated else leaves
-
-    def look(self, desk: Desk, step: int, loss: Any, params: Any, state: Any, batch: Any, rng: Any) -> None:
-        """After a step: read it, if it was planned."""
-        self.collect(desk, before=step)
-        before, self._before = self._before, None
-        self._model = None if batch is None else (params, state)
-        if before is None or batch is None:
-            return
-        if any(getattr(leaf, "is_deleted", bool)() for leaf in before):
-            self._donated = True
-            return
-        if not self._fits(batch, desk):
-            return
-        started = time.perf_counter()
-        raw = self._raw(before, params, batch, self._key_of(step, rng))
-        if desk.watcher.prepared:
-            desk.governor.charge("statistics", time.perf_counter() - started, measured=False)
-        else:
-            desk.governor.set_aside(time.perf_counter() - started)
-            raw = self._prepare(desk, raw)
-            self._told = (step, loss)
-        # it was due when it was planned
-        desk.watcher.look(step, (loss, params), lambda: raw, force=True)
-        if desk.controls.paused:
-            self.collect(desk)
-
-    def collect(self, desk: Desk, before: int | None = None) -> None:
-        """Write what was read of the steps before this one (of all, if None) into the history."""
-        desk.watcher.collect(before)
-        latest = desk.history.latest("objective/loss") if self._told is not None else None
-        if self._told is None or latest is None or latest[0] != self._told[0]:
-            return
-        told, found = float(np.asarray(self._told[1])), float(latest[1][0])
-        self._told = None
-        if math.isfinite(told) and not math.isclose(told, found, rel_tol=0.02, abs_tol=1e-3):
-            message = (
-                f"the objective's loss at step {latest[0]} is {found:.4g}, the loop's {told:.4g}: histograms and activations "
-                "are those of the objective. If it draws random numbers (dropout), pass monitor.record(..., rng=...), the "
-                "step's key; else see that both compute the same loss."
-            )
-            desk.notices.append(Notice("record", message))
-
-    def read(self, raw: Snapshot) -> dict[str, Any]:
-        """All readings, as one probe of a snapshot that `_complete` has yet to complete."""
-        snapshot = self._complete(raw)
-        found: dict[str, Any] = {"objective/loss": snapshot.loss}
-        for probe in self._planned:
-            found |= probe(snapshot)
-        return found
-
-    def _complete(self, raw: Snapshot) -> Snapshot:
-        """With loss and gradients; `raw` has the parameters after the step in place of the updates."""
-        value_and_grad = jax.value_and_grad(self._objective, has_aux=True)
-        (loss, _), grads = value_and_grad(raw.params, raw.state, raw.batch, raw.rng, True)
-        return replace(raw, loss=loss, grads=grads, updates=jax.tree.map(jnp.subtract, raw.updates, raw.params))
-
-    def _fits(self, batch: Any, desk: Desk) -> bool:
-        """Whether a batch has the shapes that the program was compiled for. A short last one now and then is normal."""
-        self._misfits = 0 if self._shapes in (None, _shapes(batch)) else self._misfits + 1
-        if self._misfits == 3:
-            message = (
-                "the batches no longer have the shapes of the first ones: only norms are read of them. For histograms and "
-                "activations make a new nnw.Monitor."
-            )
-            _say_once(desk.notices, Notice("record", message))
-        return not self._misfits
-
-    def _raw(self, before: list[Any], params: Any, batch: Any, rng: Any) -> Snapshot:
-        objective = self._objective
-        after = self._in_order("params", params, objective.params)
-        structure, count = jax.tree.structure(objective.params), len(after)
-        first, last = jax.tree.unflatten(structure, before[:count]), jax.tree.unflatten(structure, after)
-        state = jax.tree.unflatten(jax.tree.structure(self._state), before[count:])
-        return Snapshot(None, first, None, last, objective.paths, state, batch, rng, self._watched, self._capture)
-
-    def _prepare(self, desk: Desk, raw: Snapshot) -> Snapshot:
-        """Trace the loss and compile the probes; where it cannot be traced, its activations are not read."""
-        started = time.perf_counter()
-        self._shapes = _shapes(raw.batch)
-        try:
-            trace = trace_objective(self._objective, raw.batch)
-            self._watched, self._capture = trace.watched, trace.capture
-        except Exception as error:
-            message = f"no activations, since the loss could not be traced: {error}"
-            desk.notices.append(Notice("trace", message, traceback.format_exc()))
-        raw = replace(raw, watched=self._watched, capture=self._capture)
-        plans, notices = make_plan((*_IN_THE_STEP, *self._probes), jax.eval_shape(self._complete, raw))
-        self._planned = tuple(probe for plan in plans for probe in plan.probes if probe not in _IN_THE_STEP)
-        desk.notices.extend(notices)
-        desk.governor.set_aside(time.perf_counter() - started)
-        desk.watcher.prepare(raw)
-        return raw
-
-    def _key_of(self, step: int, rng: Any) -> Any:
-        if rng is None:
-            return self._fold_in(self._key, np.uint32(step))
-        if not hasattr(rng, "dtype"):
-            raise TypeError(f"rng must be the step's key, such as jax.random.key(0), got {type(rng).__name__}")
-        return rng if jnp.issubdtype(rng.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(rng)
-
-    def _copied(self, leaves: list[Any], desk: Desk) -> list[Any]:
-        """A copy on the device, by one program; now and then it is timed, always it is paid for."""
-        first, timed = self._copies == 0, self._copies < _MEASURE_FIRST or self._copies % _MEASURE_EVERY == 0
-        if timed:
-            jax.block_until_ready(leaves)
-        started = time.perf_counter()
-        copies = self._copy(leaves)
-        if timed:
-            jax.block_until_ready(copies)
-            self._copy_seconds = time.perf_counter() - started
-        self._copies += 1
-        if first:
-            # it was compiled
-            desk.governor.set_aside(self._copy_seconds)
-        else:
-            desk.governor.charge("statistics", self._copy_seconds, measured=False)
-        return copies
-
-    def _in_order(self, what: str, tree: Any, like: Any) -> list[Any]:
-        """The leaves of a user's tree in the order of the objective's."""
-        leaves, structure = jax.tree.flatten(tree)
-        if (what, structure) not in self._orders:
-            self._orders[what, structure] = _order(what, tree, like)
-        return [leaves[place] for place in self._orders[what, structure]]
-
-
-def _order(what: str, tree: Any, like: Any) -> list[int]:
-    """Which leaf of a user's tree is each of the objective's.
-
-    Raises:
-        ValueError: if some are missing, or of another shape.
-    """
-    paths, wanted = leaf_paths(tree), leaf_paths(like)
-    leaves = jax.tree.leaves(tree)
-    arrays = [place for place, leaf in enumerate(leaves) if hasattr(leaf, "shape")]
-    names = name_leaves(tuple(paths[place] for place in arrays), wanted)
-    places = dict(zip(names, arrays, strict=True))
-    wrong = [f"{path} is missing" for path in wanted if path not in places]
-    wrong += [
-        f"{path} has shape {list(leaves[places[path]].shape)} instead of {list(model.shape)}"
-        for path, model in zip(wanted, jax.tree.leaves(like), strict=True)
-        if path in places and leaves[places[path]].shape != model.shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise ValueError(
-            f"the {what} given to monitor.record do not fit the objective: {'; '.join(wrong[:5])}{more}. Got "
-            f"{', '.join(names[:5]) or 'no arrays'}; give the tensors that the objective was made with."
-        )
-    return [places[path] for path in wanted]
-
-
-def _say_once(notices: list[Notice], notice: Notice) -> None:
-    if not any((old.source, old.message) == (notice.source, notice.message) for old in notices):
-        notices.append(notice)
-
-
-def _shapes(batch: Any) -> Any:
-    leaves, structure = jax.tree.flatten(batch)
-    return structure, [(np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves]
+        say_once(self.notices, Notice(source, message, details))
 
 
 def _check_scalar(name: str, value: Any) -> None:

@@ -15,20 +15,21 @@ import numpy as np
 import optax
 
 from nnwidgets.objective import Objective
-from nnwidgets.panels import DEFAULT_PANELS, Dashboard
+from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Command, Finding, History, Notice, Status
+from nnwidgets.records import Notice
 from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
-from ._controls import condition
+from ._arguments import check_objective, check_optimizer, check_parts
 from ._data import Batches
 from ._desk import Desk
 from ._interrupt import Interrupts
 from ._programs import Programs, metric_names
+from ._watchable import Watchable
 
 
-class Session:
+class Session(Watchable):
     """Trains an objective, shows what happens, and lets it be paused, stepped and stopped.
 
     Gradient and update are two compiled programs that are the same on every step, looked at or not, so the parameters
@@ -75,6 +76,9 @@ class Session:
         panels: Sequence[Any] = DEFAULT_PANELS,
         name: str | None = None,
     ) -> None:
+        check_objective(objective)
+        check_optimizer(tx)
+        check_parts(probes=probes, rules=rules, panels=panels)
         if validation is not None and iter(validation) is validation:
             raise ValueError(
                 "validation must give its batches again and again, got a generator: type list(validation)."
@@ -105,29 +109,9 @@ class Session:
         return self._trace
 
     @property
-    def history(self) -> History:
-        """Everything that was read."""
-        return self._desk.history
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The panels and controls; displaying the session shows them."""
-        return self._desk.dashboard
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What the rules say of the history as it is now."""
-        return self._desk.findings
-
-    @property
-    def notices(self) -> list[Notice]:
-        """What failed or was refused inside the debugger, while the run went on."""
-        return self._desk.notices
-
-    @property
-    def status(self) -> Status:
-        """Where the run stands."""
-        return self._desk.status
+    def model(self) -> Any:
+        """The user's own model with the parameters as they are now (Linen: the variables; plain JAX: the parameters)."""
+        return self.objective.restore(self.params, self.state)
 
     def run(self, steps: int | None = None) -> Session:
         """Make more steps, or the rest of those that were stopped; returns the session.
@@ -143,7 +127,8 @@ class Session:
             RuntimeError: if the session is running already.
         """
         target = self.status.target if steps is None else self.step + steps
-        if (steps is not None and steps < 1) or target is None or target <= self.step:
+        wanted = steps is None or (isinstance(steps, (int, np.integer)) and steps >= 1)
+        if not wanted or target is None or target <= self.step:
             raise ValueError(f"how many steps? Got {steps!r} at step {self.step}: type session.run(1000).")
         if not self._lock.acquire(blocking=False):
             raise RuntimeError("this session is running already: press Stop, or wait until it has ended.")
@@ -163,33 +148,8 @@ class Session:
             self._lock.release()
         return self
 
-    def pause_when(self, when: Any) -> None:
-        """Pause the run as soon as a condition holds; it holds once and is then forgotten.
-
-        Args:
-            when: a step (int), ``"non-finite"``, ``"finding"``, ``("loss above", x)``, or a function of the newest readings
-                such as ``lambda readings: readings["train/loss"] > 3``.
-
-        Raises:
-            ValueError: if it is none of these.
-        """
-        condition(when)  # a wrong one raises here, not later in the loop
-        self._desk.receive(Command("pause_when", when))
-
-    def log(self, step: int | None = None, **scalars: float) -> None:
-        """Record numbers of your own under ``log/<name>``, at this step unless told otherwise."""
-        for name, value in scalars.items():
-            self.history.add_scalar(f"log/{name}", self.step if step is None else step, float(value))
-
-    def __repr__(self) -> str:
-        return repr(self.dashboard)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        self._desk.show(force=True)
-        return self.dashboard._repr_mimebundle_(**kwargs)
-
     def _loop(self, interrupts: Interrupts) -> None:
-        desk = self._desk
+        desk, first = self._desk, self.step
         while True:
             why = desk.may_go_on(self.step, self._flush)
             if why is not None:
@@ -201,6 +161,11 @@ class Session:
                 self._flush()
                 return desk.end("finished", "")
             batch = self._batches.take(self.step)
+            if batch is None and self.step == first:
+                raise ValueError(
+                    f"there is no batch left for step {self.step}: the generator has ended. Give a list, a data loader, or a "
+                    "callable batches(step), which can be started again."
+                )
             if batch is None:
                 self._flush()
                 return desk.end("finished", f"the data ended after {self.step} batches")

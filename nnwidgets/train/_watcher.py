@@ -54,11 +54,14 @@ class Watcher:
             program = jax.jit(plan.packed)
             try:
                 jax.block_until_ready(program(snapshot))
+                compiled = time.perf_counter()
+                jax.block_until_ready(program(snapshot))
             except Exception as error:
                 self.notices.append(Notice(plan.kind, f"these probes are left out: {error}"))
                 continue
             self._plans.append((plan, program))
             self._governor.join(plan.kind)
+            self._governor.learn(plan.kind, time.perf_counter() - compiled)
         self._governor.set_aside(time.perf_counter() - started)
 
     def due(self) -> list[str]:

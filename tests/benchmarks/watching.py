@@ -165,8 +165,7 @@ def _budget_row(found: Mapping[str, Sequence[float]], name: str, session: nnw.Se
     note = f"booked {1 + governor.watching_share:.3f}"
     if math.isinf(governor.budget):
         return Row(name, value, low=low, high=high, note=note)
-    allowed = max(governor.budget, FLOOR_SECONDS * governor.steps / governor.run_seconds)
-    note += f" of {1 + allowed:.3f}; every k-th step: {every}"
+    note += f" of {1 + governor.allowed_seconds / governor.run_seconds:.3f}; every k-th step: {every}"
     goal = 1 + max(governor.budget, FLOOR_SECONDS / step_seconds)
     return Row(name, value, goal, governor.kept and low <= goal, low, high, note=note)
 

@@ -178,5 +178,7 @@ def test_operations_know_their_layer_and_line() -> None:
 
 def test_other_shapes_are_refused() -> None:
     trace, _ = traced(in_one_piece)
-    with pytest.raises(ValueError, match=r"got float32\[2,4\] instead of float32\[3,4\]. Trace again"):
+    with pytest.raises(ValueError, match=r"batch is float32\[2,4\] instead of float32\[3,4\]\. A key"):
         trace.capture(PARAMS, None, X[:2], KEY)
+    with pytest.raises(ValueError, match=r"rng is None instead of key<fry>\[\]"):
+        trace.capture(PARAMS, None, X, None)

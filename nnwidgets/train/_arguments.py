@@ -1,0 +1,37 @@
+"""The mistakes that are made first: a function where an objective is wanted, an optimizer that was not called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nnwidgets.objective import Objective
+
+
+def check_objective(objective: Any) -> None:
+    """Raise a TypeError unless it is an `Objective`."""
+    if not isinstance(objective, Objective):
+        raise TypeError(
+            f"objective must be an nnw.Objective, got {_got(objective)}: type nnw.Objective(loss_fn, params), or "
+            "nnw.from_nnx(model, loss) and the like."
+        )
+
+
+def check_optimizer(tx: Any) -> None:
+    """Raise a TypeError unless it is an optax transformation."""
+    if not (isinstance(tx, tuple) and hasattr(tx, "init") and hasattr(tx, "update")):
+        hint = "call it, optax.adam(1e-3)" if callable(tx) else "type optax.adam(1e-3)"
+        raise TypeError(f"tx must be an optax transformation, got {_got(tx)}: {hint}.")
+
+
+def check_parts(**parts: Any) -> None:
+    """Raise a TypeError for probes, rules or panels that are no sequence."""
+    for name, given in parts.items():
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise TypeError(
+                f"{name} must be a sequence, got {_got(given)}: type {name}=(*nnw.DEFAULT_{name.upper()}, mine)."
+            )
+
+
+def _got(value: Any) -> str:
+    return f"the function {value.__name__}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
