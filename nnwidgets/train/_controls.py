@@ -23,6 +23,7 @@ class Controls:
         stopped: whether the loop should return.
         multiplier: the learning-rate multiplier.
         conditions: what pauses the run, each in words with its test; a condition is removed when it has fired.
+        missing: for a condition that waits, the reading that it asks for.
     """
 
     paused: bool = False
@@ -30,6 +31,7 @@ class Controls:
     stopped: bool = False
     multiplier: float = 1.0
     conditions: list[tuple[str, Callable[[int, Mapping[str, Any], int], bool]]] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
     _queue: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
 
     def send(self, command: Command) -> None:
@@ -68,7 +70,7 @@ class Controls:
             self.conditions.clear()
 
     def check(self, step: int, readings: Mapping[str, Any], findings: int) -> str | None:
-        """The condition that holds now, in words, or None; it is removed.
+        """The condition that holds now, in words, or None; it is removed. One whose readings are not there yet waits.
 
         Raises:
             ValueError: if a condition fails; it is removed as well.
@@ -76,10 +78,13 @@ class Controls:
         for position, (words, holds) in enumerate(self.conditions):
             try:
                 held = holds(step, readings, findings)
+            except KeyError as error:
+                self.missing[words] = str(error)
+                continue
             except Exception as error:
                 del self.conditions[position]
-                known = ", ".join(sorted(readings))
-                raise ValueError(f"{words} failed and was dropped: {error!r}. The readings are {known}.") from error
+                raise ValueError(f"{words} failed and was dropped: {error!r}") from error
+            self.missing.pop(words, None)
             if held:
                 del self.conditions[position]
                 return words

@@ -15,6 +15,8 @@ from ._controls import Controls
 from ._governor import Governor
 from ._watcher import Watcher
 
+# Steps after which a reading that a condition asks for is missed: some come late, or seldom.
+_PATIENCE = 20
 _KINDS = ("statistics", "histograms", "activations")
 
 
@@ -52,6 +54,7 @@ class Desk:
         self._broken_rules: set[int] = set()
         self._findings: tuple[Finding, ...] = ()
         self._judged = -1
+        self._told: set[str] = set()
         self._obeyed = False
 
     @property
@@ -177,15 +180,25 @@ class Desk:
     def _check_conditions(self, step: int) -> None:
         """Pause if a condition holds. It may ask for the findings, and they for much of the history."""
         started = time.perf_counter()
+        readings, held = _Newest(self.readings, self.history), None
         try:
-            held = self.controls.check(step, _Newest(self.readings, self.history), len(self.findings))
+            held = self.controls.check(step, readings, len(self.findings))
         except ValueError as error:
-            held = None
             self.notices.append(Notice("pause_when", str(error), traceback.format_exc()))
+        if step >= _PATIENCE:
+            self._tell_missing(readings)
         if held is not None:
             self.controls.paused = True
             self.status = replace(self.status, state="paused", message=f"paused: {held}")
         self.governor.charge_all(time.perf_counter() - started)
+
+    def _tell_missing(self, readings: Mapping[str, Any]) -> None:
+        for words, reading in self.controls.missing.items():
+            if words not in self._told:
+                self._told.add(words)
+                known = ", ".join(sorted(readings))
+                message = f"{words} waits for the reading {reading}, which nothing gives so far. There are: {known}."
+                self.notices.append(Notice("pause_when", message))
 
     def _judge(self, rule: Any) -> list[Finding]:
         if id(rule) in self._broken_rules or not self.history.version:

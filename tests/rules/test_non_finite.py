@@ -36,3 +36,14 @@ def test_names_the_first_layer() -> None:
     finding = NonFinite().check(made)
     assert finding is not None
     assert finding.where == "b"
+
+
+def test_a_gradient_alone_is_enough() -> None:
+    made = history(1.0, 1.0, 1.0)
+    made.add("gradient", 0, ("a", "b"), {"nonfinite": [0, 0]})
+    assert NonFinite().check(made) is None
+    made.add("gradient", 1, ("a", "b"), {"nonfinite": [2, 0]})
+    made.add("gradient", 2, ("a", "b"), {"nonfinite": [0, 1]})
+    finding = NonFinite().check(made)
+    assert finding is not None
+    assert (finding.step, finding.where, finding.evidence) == (1, "a", {"gradient/nonfinite a": 2.0})
