@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -27,9 +29,49 @@ def test_notebook_runs(path: Path, tmp_path: Path) -> None:
 def test_ten_lines_of_the_readme_run() -> None:
     import numpy as np
 
-    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[0]
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     assert len(code.strip().splitlines()) <= 10
     batch = (np.ones((8, 784), np.float32), np.zeros(8, np.int32))
     names = {"batches": lambda _: batch}
     exec(code.replace("1_000", "3"), names)
     assert names["session"].step == 3
+
+
+def test_the_readmes_other_code_runs() -> None:
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import optax
+
+    import nnwidgets as nnw
+
+    def loss_fn(params: Any, batch: Any) -> Any:
+        return jnp.mean((batch @ params["in"]) ** 2)
+
+    tx, batches, params = optax.adam(1e-3), [np.ones((2, 3), np.float32)] * 4, {"in": jnp.ones(3)}
+    names: dict[str, Any] = {
+        "nnw": nnw,
+        "optax": optax,
+        "objective": nnw.Objective(loss_fn, params),
+        "tx": tx,
+        "batches": batches,
+        "held_out": batches,
+    }
+    _, own_code, own_parts, own_loop = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(own_code.replace("1_000", "3"), names)
+    exec(own_parts, names)
+    assert names["session"].step == 3
+    assert names["session"].notices == []
+    head, body = own_loop.split("\n\n", 1)
+    exec(head, names)
+
+    @jax.jit
+    def train_step(params: Any, opt_state: Any, batch: Any) -> Any:
+        loss, grads = jax.value_and_grad(loss_fn)(params, batch)
+        updates, opt_state = names["tx"].update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, loss
+
+    names |= {"params": params, "opt_state": names["tx"].init(params), "train_step": train_step}
+    exec(body, names)
+    assert names["monitor"].step == 4
+    assert names["monitor"].notices == []

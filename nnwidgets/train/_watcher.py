@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +17,7 @@ from ._governor import Governor
 
 _MEASURE_FIRST = 3
 _MEASURE_EVERY = 8
+_LATELY = 10
 _QUIET_SECONDS = {"histograms": 0.25}
 
 
@@ -38,6 +39,7 @@ class Watcher:
         self._waiting: list[tuple[Plan, int, jax.Array]] = []
         self._looks: dict[str, int] = {}
         self._last: dict[str, float] = {}
+        self._looked: dict[str, deque[int]] = {}
         self._waited = self._left = 0.0
         self.prepared = False
         self.notices: list[Notice] = []
@@ -70,9 +72,11 @@ class Watcher:
         return [plan.kind for plan, _ in self._plans if self._is_due(plan.kind, now)]
 
     def every(self, kind: str) -> int:
-        """This kind looks at about every k-th step; 0 when it is off."""
-        often, clock = self._governor.every(kind), self._governor.clock_seconds
-        return max(often, math.ceil(_QUIET_SECONDS.get(kind, 0.0) / clock)) if often and clock else often
+        """This kind looked at about every k-th step lately, or, before there are two looks, is expected to; 0 when off."""
+        often, looked = self._governor.every(kind), self._looked.get(kind, ())
+        if not often or len(looked) < 2:
+            return often
+        return max(1, round((looked[-1] - looked[0]) / (len(looked) - 1)))
 
     def look(self, step: int, ready: Any, snapshot: Callable[[], Snapshot], force: bool = False) -> None:
         """Start the programs that are due on a step; `collect` writes what they give.
@@ -93,6 +97,7 @@ class Watcher:
         self._waited = 0.0
         for plan, program in chosen:
             self._last[plan.kind] = entered
+            self._looked.setdefault(plan.kind, deque(maxlen=_LATELY)).append(step)
             count = self._looks[plan.kind] = self._looks.get(plan.kind, -1) + 1
             timed = count < _MEASURE_FIRST or count % _MEASURE_EVERY == 0
             started = time.perf_counter()
