@@ -32,7 +32,7 @@ class Dashboard:
         history: what the panels draw.
         send: takes each command of the user, in any thread.
         panels: classes of panels (or panels), in the order shown.
-        rules: the names of the rules that look at the run, for the panel of findings.
+        rules: the names of the rules that look at the run, for the panel of findings and for the text.
 
     Attributes:
         min_interval: seconds between two refreshes, at least.
@@ -130,7 +130,7 @@ class Dashboard:
             self._widget, self._pacing, self._colours = None, Pacing(), {}
 
     def __repr__(self) -> str:
-        return summary(self._status, self.history, self._findings)
+        return summary(self._status, self.history, self._findings, self._notices, self._rules)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         # a cell that ends with session.run(...) would show a second dashboard below the first: it gets the text

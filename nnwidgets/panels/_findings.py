@@ -12,16 +12,17 @@ from nnwidgets.records import Finding, History, Notice
 
 from ._panel import Panel
 from ._theme import number
+from ._verdict import all_well, nothing_found
 
 SHOWN = 30
-NAMED = 8
 
 
 class Findings(Panel):
     """The findings, the gravest first, each with its place, its evidence and what to do; then the notices.
 
-    Tells apart: nothing found (it says so, and what was looked for) from nothing looked at yet. A notice is about
-    the debugger itself, such as a probe that failed, and is never red.
+    Tells apart: nothing found (it says so, and which rules looked) from nothing looked at yet; it is green only when
+    more than one rule looked and none failed. A notice is about the debugger itself, such as a probe that failed, and is
+    never red.
 
     Attributes:
         notices: what the dashboard hands on before each update.
@@ -52,9 +53,10 @@ class Findings(Panel):
         newest = history.latest("train/loss")
         if newest is None:
             return '<div class="nnw-waiting">Nothing to judge yet. Run some steps.</div>'
-        names = ", ".join(_words(rule) for rule in self.rules[:NAMED]) + (", …" if len(self.rules) > NAMED else "")
-        looked = f" {len(self.rules)} {'rule' if len(self.rules) == 1 else 'rules'} looked: {html.escape(names)}."
-        return f'<div class="nnw-healthy"><b>✓ No rule found anything wrong.</b>{looked if self.rules else ""}</div>'
+        verdict, who = (html.escape(part) for part in nothing_found(self.rules, self.notices))
+        if all_well(self.rules, self.notices):
+            return f'<div class="nnw-healthy"><b>✓ {verdict}</b> {who}</div>'
+        return f'<div class="nnw-notice">{verdict} {who}</div>'
 
 
 def _finding(finding: Finding) -> str:

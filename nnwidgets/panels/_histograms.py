@@ -50,7 +50,10 @@ class Histograms(Panel):
             self._note.value = f'<span class="nnw-note">{MISSING.get(kind, f"waits for the first {kind}s")}</span>'
             self._canvas.data = {}
             return None
-        self._note.value = f'<span class="nnw-note">filled: step {now.step:,}; outline: step {first.step:,}</span>'
+        self._note.value = (
+            f'<span class="nnw-note">filled: at step {now.step:,}; outline: at step {first.step:,}; '
+            "each scaled to its own peak</span>"
+        )
         order, colours = order_in(history, now.layers), layer_colours(history)
         self._canvas.data = {
             "names": [now.layers[row] for row in order],

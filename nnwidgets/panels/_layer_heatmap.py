@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import ipywidgets
@@ -13,7 +14,7 @@ from ._canvas import HeatmapCanvas
 from ._curve import log10
 from ._narrow import Narrow
 from ._panel import Panel
-from ._theme import colour_of, layer_colours, order_in
+from ._theme import at_step, colour_of, layer_colours, newest_step, order_in
 
 # Readings whose size matters in powers of ten; the others are drawn as they are.
 POWERS = {"gradient/norm", "gradient/std", "update/norm", "update/std", "update/ratio", "parameter/norm"}
@@ -35,8 +36,9 @@ class LayerHeatmap(Panel):
             description="reading", layout={"width": "240px"}, style={"description_width": "initial"}
         )
         self._reading.observe(lambda change: self.redraw(), "value")
-        self._canvas, self._narrow = HeatmapCanvas(), Narrow(240)
-        self.widget = ipywidgets.VBox([self._reading, self._canvas])
+        self._note, self._canvas, self._narrow = ipywidgets.HTML(), HeatmapCanvas(), Narrow(240)
+        bar = ipywidgets.HBox([self._reading, self._note]).add_class("nnw-bar")
+        self.widget = ipywidgets.VBox([bar, self._canvas])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
         """Draw the chosen reading."""
@@ -57,6 +59,7 @@ class LayerHeatmap(Panel):
         # one slow layer must not leave the others in one colour, nor noise look like news
         middle, half = (low + high) / 2, max((high - low) / 2, 0.25 if name in POWERS else 1e-9)
         colours = layer_colours(history)
+        self._note.value = self._words(history, name)
         self._canvas.data = {
             "rows": [series.layers[position] for position in order],
             "colors": [colour_of(series.layers[position], colours) for position in order],
@@ -69,6 +72,13 @@ class LayerHeatmap(Panel):
             "reading": name,
         }
         return None
+
+    def _words(self, history: History, name: str) -> str:
+        """What the colours show, and of which step the last column is if not of the newest."""
+        newest = history.latest(name)
+        old = at_step(newest[0], newest_step(history)) if newest is not None else ""
+        scale = ", log scale" if name in POWERS else ", linear scale"
+        return f'<span class="nnw-note">colour: {html.escape(name)}{scale}{old and f"; newest{old}"}</span>'
 
     def _offer(self, history: History) -> None:
         names = [

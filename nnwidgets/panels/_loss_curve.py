@@ -15,9 +15,9 @@ from ._curve import log10, outline, smooth
 from ._figure import StepFigure, bqplot
 from ._narrow import Narrow
 from ._panel import Panel
-from ._theme import TRAIN, VALIDATION, WRONG, number
+from ._theme import INK, WRONG, at_step, newest_step, number
 
-COLOURS = {"train": TRAIN, "validation": VALIDATION}
+STROKES = {"train": "solid", "validation": "dashed"}
 
 
 class LossCurve(Panel):
@@ -25,7 +25,8 @@ class LossCurve(Panel):
 
     Tells apart: learning from standing still; a validation loss that turns up while the training loss goes on down
     (overfitting) from one that follows; spikes that recover from divergence. The raw training loss stays visible,
-    faintly, whatever the smoothing; red marks on the lower edge are steps whose loss was NaN or infinite.
+    faintly, whatever the smoothing; red marks on the lower edge are steps whose loss was NaN or infinite. Train is solid,
+    validation dashed, both in the colour of the text: a hue is always a layer.
     """
 
     title = "Loss"
@@ -50,9 +51,9 @@ class LossCurve(Panel):
             switch.observe(lambda change: self.redraw(), "value")
         self._figure = StepFigure(300, log=False)
         self._figure.values.label, self._figure.values.label_offset = "loss", "44px"
-        self._raw = self._figure.lines(1.0, colors=[TRAIN], opacities=[0.4])
-        self._smooth = self._figure.lines(2.0, colors=[TRAIN])
-        self._validation = self._figure.lines(2.0, colors=[VALIDATION], marker="circle", marker_size=20)
+        self._raw = self._figure.lines(1.0, colors=[INK], opacities=[0.4])
+        self._smooth = self._figure.lines(2.0, colors=[INK])
+        self._validation = self._figure.lines(2.0, colors=[INK], line_style="dashed", marker="circle", marker_size=20)
         self._bad = bqplot.Scatter(
             scales={"x": self._figure.x, "y": self._figure.figure.scale_y},
             colors=[WRONG],
@@ -77,10 +78,11 @@ class LossCurve(Panel):
         self._figure.log = bool(self._log.value)
         self._draw_loss(*(self._loss[part].look(history, f"{part}/loss") for part in ("train", "validation")))
         self._draw_curves(history)
-        newest = [(part, history.latest(f"{part}/loss"), colour) for part, colour in COLOURS.items()]
+        newest = [(part, history.latest(f"{part}/loss"), stroke) for part, stroke in STROKES.items()]
+        now = newest_step(history)
         self._numbers.value = "&ensp;".join(
-            f'<span style="color:{colour}">━</span> {part} <b>{number(float(row[1][0]), 4)}</b>'
-            for part, row, colour in newest
+            f'<span class="nnw-stroke nnw-{stroke}"></span> {part} <b>{number(float(row[1][0]), 4)}</b>{at_step(row[0], now)}'
+            for part, row, stroke in newest
             if row is not None
         )
         return None
@@ -121,7 +123,7 @@ class LossCurve(Panel):
             x, y = outline(series)
             curves.setdefault(title, {"title": title, "lines": []})["lines"].append(
                 {
-                    "color": VALIDATION if part == "validation" else TRAIN,
+                    "dashed": part == "validation",
                     "x": x.astype("<f8").tobytes(),
                     "y": y[0].astype("<f4").tobytes(),
                     "newest": number(float(history.tail(name, 1).values[-1, 0]), 4),

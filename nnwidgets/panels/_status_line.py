@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 from nnwidgets.records import Status
 
@@ -27,13 +28,24 @@ def status_line(status: Status, pending: str = "") -> str:
     if status.seconds_left is not None and status.state == "running":
         parts.append(f"<span>{duration(status.seconds_left)} left</span>")
     words = []
-    message = " · ".join(text for text in (pending, status.message) if text)
+    message = " · ".join(text for text in (pending, news(status)) if text)
     if message:
         words.append(f'<span class="nnw-message">{html.escape(message)}</span>')
     if status.multiplier != 1.0:
         words.append(f"<span>learning rate \u00d7 <b>{number(status.multiplier)}</b></span>")
     words.append(f'<span class="nnw-note" title="{html.escape(_cadence(status))}">{watching_words(status)}</span>')
     return f'<div class="nnw-status">{"".join(parts)}</div><div class="nnw-status">{"".join(words)}</div>'
+
+
+def news(status: Status) -> str:
+    """The message, without the state and the step that already stand before it.
+
+    Example:
+        >>> news(Status("paused", 10, message="paused: step 10 at step 10; session.run() goes on"))
+        'step 10; session.run() goes on'
+    """
+    message = re.sub(rf" at step {status.step}(?=;|$)", "", status.message)
+    return re.sub(rf"^{status.state}([:;,] *|$)", "", message)
 
 
 def watching_words(status: Status) -> str:

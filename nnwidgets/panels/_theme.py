@@ -16,8 +16,8 @@ STATIC = Path(__file__).parent / "static"
 # Readable on white and on near-black alike. WRONG is kept for what is wrong and used for nothing else.
 WRONG = "#e5484d"
 GREY = "#8a8f98"
-TRAIN = "#3d8bd4"
-VALIDATION = "#c98a12"
+# The text's own colour, in either theme: for what is of no layer. Train is solid, validation dashed.
+INK = "var(--nnw-ink)"
 
 # Widest picture in points: no panel sends more columns than this, however long the run.
 COLUMNS = 500
@@ -123,6 +123,22 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def newest_step(history: History) -> int:
+    """The step of the newest reading of any kind; -1 before the first."""
+    newest = (history.latest(name) for name in history.names())
+    return max((row[0] for row in newest if row is not None), default=-1)
+
+
+def at_step(step: int, now: int) -> str:
+    """What follows a number that is older than `now`.
+
+    Example:
+        >>> at_step(200, now=240), at_step(240, now=240)
+        (' at step 200', '')
+    """
+    return f" at step {step:,}" if step < now else ""
 
 
 def waiting(what: str) -> str:

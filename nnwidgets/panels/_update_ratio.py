@@ -31,7 +31,9 @@ class UpdateRatio(Panel):
         self._lines = LayerLines(self._figure, "update/ratio", include=(-4.3, -1.7))
         self._figure.guide(-3.0)
         self._figure.band(-4.0, -2.0)
-        note = ipywidgets.HTML('<span class="nnw-note">grey band: usual, 0.0001 to 0.01; dashed: 0.001</span>')
+        note = ipywidgets.HTML(
+            '<span class="nnw-note">grey band: usual, 0.0001 to 0.01; dashed: 0.001; biases usually lie above</span>'
+        )
         self.widget = ipywidgets.VBox([note, self._figure.figure])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:

@@ -126,6 +126,13 @@ def test_the_line_says_progress_speed_time_left_and_the_cost_of_watching():
         assert part in line
 
 
+def test_the_line_does_not_say_twice_that_it_is_paused():
+    line = status_line(Status("paused", 10, message="paused: loss > 3"))
+    assert '<span class="nnw-message">loss &gt; 3</span>' in line
+    assert "nnw-message" not in status_line(Status("paused", 10, message="paused"))
+    assert "the data ended" in status_line(Status("finished", 10, message="the data ended"))
+
+
 def test_a_changed_learning_rate_is_told():
     assert "learning rate \u00d7 <b>0.5</b>" in status_line(running(multiplier=0.5))
     assert "learning rate" not in status_line(running())

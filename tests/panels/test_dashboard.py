@@ -41,6 +41,47 @@ def test_the_text_says_state_losses_layers_and_findings(healthy):
     assert "problem: NonFinite Dense_0 at step 7" in text
 
 
+def test_the_text_shows_the_first_notices_each_once_and_counts_the_rest(healthy):
+    dashboard = Dashboard(healthy, print)
+    notices = [Notice("probe", "failed\nhere"), Notice("probe", "failed\nhere"), Notice("long", "x" * 500)]
+    dashboard.refresh(running(7), (), notices)
+    lines = repr(dashboard).splitlines()
+    assert lines.count("  notice, probe: failed here") == 1
+    assert lines[-1] == f"  notice, long: {'x' * 159}…"
+    dashboard.refresh(running(7), (), [*notices, *(Notice(f"p{number}", "failed") for number in range(3))])
+    lines = repr(dashboard).splitlines()
+    assert lines[-2:] == ["  notice, p0: failed", "  and 2 more in .notices"]
+
+
+def test_the_text_counts_the_rules_that_looked(healthy):
+    dashboard = Dashboard(healthy, print, rules=("NonFinite", "Mine"))
+    dashboard.refresh(running(7), (), ())
+    assert "  no rule found anything wrong. 2 rules looked: NonFinite, Mine." in repr(dashboard)
+    dashboard.refresh(running(7), (), (Notice("Mine", "the rule was left out: division by zero"),))
+    text = repr(dashboard)
+    assert "no rule found anything wrong" not in text
+    assert "1 of 2 rules looked: NonFinite." in text
+    assert "notice, Mine: the rule was left out: division by zero" in text
+
+
+def test_the_text_says_the_step_of_an_older_validation(healthy):
+    dashboard = Dashboard(healthy, print)
+    dashboard.refresh(running(120), (), ())
+    assert "at step" not in repr(dashboard)
+    healthy.add_scalar("train/loss", 140, 0.1)
+    dashboard.refresh(running(140), (), ())
+    assert "train/loss 0.1," in repr(dashboard)
+    assert "validation/loss 0.3 at step 120" in repr(dashboard)
+
+
+def test_the_text_does_not_say_twice_that_it_is_paused(healthy):
+    dashboard = Dashboard(healthy, print)
+    dashboard.refresh(Status("paused", 10, message="paused: step 10 at step 10; session.run() goes on"), (), ())
+    assert repr(dashboard).splitlines()[0] == "nnwidgets: paused, step 10 (step 10; session.run() goes on)"
+    dashboard.refresh(Status("paused", 10, message="paused"), (), ())
+    assert repr(dashboard).splitlines()[0] == "nnwidgets: paused, step 10"
+
+
 def test_the_bundle_holds_the_view_and_the_text(dashboard):
     bundle = dashboard._repr_mimebundle_()
     assert bundle["text/plain"] == repr(dashboard)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnwidgets.panels import DEFAULT_PANELS, Findings, GradientNorms, Histograms, LayerHeatmap, LossCurve, UnitHealth
+from nnwidgets.panels import (
+    DEFAULT_PANELS,
+    Findings,
+    GradientNorms,
+    Histograms,
+    LayerHeatmap,
+    LossCurve,
+    UnitHealth,
+    UpdateRatio,
+)
 from nnwidgets.panels._comms import all_widgets
 from nnwidgets.records import Finding, History, Notice
 
@@ -163,7 +172,76 @@ def test_a_healthy_run_says_so_and_what_was_looked_for(healthy):
     panel = Findings()
     panel.rules = ("NonFinite", "DeadUnits")
     panel.update(healthy, ())
-    assert "No rule found anything wrong.</b> 2 rules looked: non finite, dead units." in texts(panel.widget)
+    assert "No rule found anything wrong.</b> 2 rules looked: NonFinite, DeadUnits." in texts(panel.widget)
+
+
+@pytest.mark.parametrize(
+    ("rules", "left_out", "said"),
+    [
+        (("NonFinite",), (), "Nothing non-finite so far: the one rule that looks, NonFinite, checks only that."),
+        (("Mine",), (), "Nothing found so far: one rule looks, Mine."),
+        (("NonFinite", "Mine"), ("Mine",), "Nothing found so far, but only 1 of 2 rules looked: NonFinite."),
+        (("Mine", "Mine", "Other"), ("Mine",), "but only 2 of 3 rules looked: Mine, Other."),
+        (("Mine",), ("Mine",), "No rule looked. 0 of 1 rules could be used."),
+        ((), (), "No rule looks."),
+    ],
+)
+def test_what_few_rules_saw_is_said_in_grey(healthy, rules, left_out, said):
+    panel = Findings()
+    panel.rules = rules
+    panel.notices = [Notice(rule, "the rule was left out: no") for rule in left_out]
+    panel.update(healthy, ())
+    assert said in texts(panel.widget)
+    assert "✓" not in texts(panel.widget)
+    assert "nnw-healthy" not in texts(panel.widget)
+
+
+def test_a_notice_of_something_else_leaves_the_rules_in(healthy):
+    panel = Findings()
+    panel.rules, panel.notices = ("NonFinite", "Mine"), [Notice("probe", "the probe was left out: no")]
+    panel.update(healthy, ())
+    assert "✓ No rule found anything wrong." in texts(panel.widget)
+
+
+def test_train_is_solid_and_validation_dashed_in_the_colour_of_the_text(healthy):
+    panel = LossCurve()
+    healthy.add_scalar("validation/accuracy", 119, 0.3)
+    healthy.add_scalar("validation/accuracy", 120, 0.4)
+    panel.update(healthy, ())
+    marks = (panel._raw, panel._smooth, panel._validation)
+    assert [mark.colors for mark in marks] == [["var(--nnw-ink)"]] * 3
+    assert [mark.line_style for mark in marks] == ["solid", "solid", "dashed"]
+    shown = texts(panel.widget)
+    assert shown.index("nnw-stroke nnw-solid") < shown.index(" train ") < shown.index("nnw-stroke nnw-dashed")
+    (curve,) = panel._curves.data["curves"]
+    assert {line["dashed"] for line in curve["lines"]} == {False, True}
+    assert all("color" not in line for line in curve["lines"])
+
+
+def test_a_number_that_is_older_than_the_run_tells_its_step(healthy):
+    loss, heatmap = LossCurve(), LayerHeatmap()
+    for panel in (loss, heatmap):
+        panel.update(healthy, ())
+        assert "at step" not in texts(panel.widget), "all are of step 120"
+    healthy.add_scalar("train/loss", 1234, 0.1)
+    for panel in (loss, heatmap):
+        panel.update(healthy, ())
+    assert "validation <b>0.3</b> at step 120" in texts(loss.widget)
+    assert "train <b>0.1</b>" in texts(loss.widget)
+    assert "train <b>0.1</b> at step" not in texts(loss.widget)
+    assert "newest at step 120" in texts(heatmap.widget)
+
+
+def test_notes_say_what_the_pictures_show(healthy):
+    heatmap, histograms, ratio = LayerHeatmap(), Histograms(), UpdateRatio()
+    for panel in (heatmap, histograms, ratio):
+        panel.update(healthy, ())
+    assert "colour: gradient/norm, log scale" in texts(heatmap.widget)
+    heatmap._reading.value = "activation/dead"
+    heatmap.update(healthy, ())
+    assert "colour: activation/dead, linear scale" in texts(heatmap.widget)
+    assert "filled: at step 120; outline: at step 120; each scaled to its own peak" in texts(histograms.widget)
+    assert "biases usually lie above" in texts(ratio.widget)
 
 
 def test_findings_come_gravest_first_with_evidence_and_remedy_and_escaped(healthy):

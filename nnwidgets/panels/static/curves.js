@@ -1,5 +1,8 @@
 // Small curves, one below the other, each with its own scale: the metrics beside the loss.
-// data: {curves: [{title, lines: [{color, x: float64, y: float32, newest}]}]}
+// data: {curves: [{title, lines: [{dashed, x: float64, y: float32, newest}]}]}
+
+/** Validation, as in the picture of the loss. */
+const DASH = [4, 3];
 
 /** Rows share the height of the loss's picture beside them, as long as each can be read. */
 const tall = (data) => Math.max(92, Math.min(150, 300 / data.curves.length));
@@ -22,14 +25,25 @@ const picture = {
       const yOf = (value) => (high === low ? (top + bottom) / 2 : bottom - ((value - low) / (high - low)) * (bottom - top));
       ctx.textAlign = "left";
       ctx.fillStyle = theme.ink;
-      ctx.fillText(fit(ctx, curve.title, width - 120), left, each * row + 10);
+      ctx.fillText(fit(ctx, curve.title, width - 166), left, each * row + 10);
       ctx.textAlign = "right";
       let end = right;
+      ctx.strokeStyle = theme.ink;
+      ctx.lineWidth = 1.5;
       for (const line of [...lines].reverse()) {
-        ctx.fillStyle = line.color;
         ctx.fillText(line.newest, end, each * row + 10);
-        end -= ctx.measureText(line.newest).width + 8;
+        end -= ctx.measureText(line.newest).width + 4;
+        // which line the number belongs to, where there are two
+        if (lines.length > 1) {
+          ctx.setLineDash(line.dashed ? DASH : []);
+          ctx.beginPath();
+          ctx.moveTo(end - 15, each * row + 10);
+          ctx.lineTo(end, each * row + 10);
+          ctx.stroke();
+          end -= 23;
+        }
       }
+      ctx.setLineDash([]);
       ctx.fillStyle = theme.muted;
       ctx.fillText(short(high), left - 6, top + 2);
       if (high !== low) ctx.fillText(short(low), left - 6, bottom - 2);
@@ -37,8 +51,9 @@ const picture = {
       ctx.lineWidth = 1;
       ctx.strokeRect(left + 0.5, top + 0.5, right - left, bottom - top);
       for (const line of lines) {
-        ctx.strokeStyle = line.color;
+        ctx.strokeStyle = theme.ink;
         ctx.lineWidth = 1.5;
+        ctx.setLineDash(line.dashed ? DASH : []);
         ctx.beginPath();
         let drawing = false;
         line.y.forEach((value, i) => {
@@ -52,6 +67,7 @@ const picture = {
         });
         ctx.stroke();
       }
+      ctx.setLineDash([]);
     });
   },
   hover: () => null,
