@@ -18,8 +18,8 @@ def check_objective(objective: Any) -> None:
 
 
 def check_optimizer(tx: Any) -> None:
-    """Raise a TypeError unless it is an optax transformation."""
-    if not (isinstance(tx, tuple) and hasattr(tx, "init") and hasattr(tx, "update")):
+    """Raise a TypeError unless it is an optax transformation, or a wrapper with the same methods (`optax.MultiSteps`)."""
+    if isinstance(tx, type) or not (hasattr(tx, "init") and hasattr(tx, "update")):
         hint = "call it, optax.adam(1e-3)" if callable(tx) else "type optax.adam(1e-3)"
         raise TypeError(f"tx must be an optax transformation, got {_got(tx)}: {hint}.")
 
