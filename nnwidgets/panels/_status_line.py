@@ -49,11 +49,12 @@ def news(status: Status) -> str:
 
 
 def watching_words(status: Status) -> str:
-    """How often the run is read, and what share of its time that takes."""
+    """How often the run is read, and what that adds to a step's time."""
     every = [step for step in (status.probe_every or {}).values() if step]
     if not every:
         return "not reading" if status.probe_every else ""
-    return f"reading {_each(min(every))}, costs {100 * status.watching_share:.1f} % of the time"
+    added = f"{number(1e3 * status.watching_seconds, 2)} ms ({number(100 * status.watching_share, 2)} %)"
+    return f"reading {_each(min(every))}, which adds {added} to a step"
 
 
 def _steps(status: Status) -> str:
@@ -68,7 +69,8 @@ def _speed(steps_per_second: float) -> str:
 
 
 def _cadence(status: Status) -> str:
-    return "; ".join(f"{kind}: {_each(every)}" for kind, every in (status.probe_every or {}).items())
+    cadence = "; ".join(f"{kind}: {_each(every)}" for kind, every in (status.probe_every or {}).items())
+    return f"{cadence}. Watching may add the budget's share of a step, or 0.3 ms where that is more."
 
 
 def _each(every: int) -> str:

@@ -22,6 +22,7 @@ class Status:
         probe_every: for each kind of probe ("statistics", "histograms", "activations"), it reads every k-th step;
             0 while that kind is off.
         watching_share: seconds spent watching over the run's own seconds, so far.
+        watching_seconds: seconds that watching added to a step, on average so far.
         multiplier: the learning-rate multiplier, 1.0 unless changed.
         pauses: the standing pause conditions, in words.
         message: one line for the user ("compiling the step", "paused: loss > 3", "the data ended"), or "".
@@ -34,6 +35,7 @@ class Status:
     seconds_left: float | None = None
     probe_every: dict[str, int] | None = None
     watching_share: float = 0.0
+    watching_seconds: float = 0.0
     multiplier: float = 1.0
     pauses: tuple[str, ...] = ()
     message: str = ""

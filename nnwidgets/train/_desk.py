@@ -161,6 +161,7 @@ class Desk:
             seconds_left=(target - step) * seconds if target is not None and seconds else None,
             probe_every={kind: self.watcher.every(payer) for kind, payer in self.kinds.items()},
             watching_share=self.governor.watching_share,
+            watching_seconds=self.governor.spent_seconds / max(self.governor.steps, 1),
             multiplier=self.controls.multiplier,
             pauses=tuple(words for words, _ in self.controls.conditions),
         )

@@ -111,7 +111,15 @@ def test_clicks_that_cannot_arrive_are_explained_only_while_a_cell_runs(controls
 
 def test_the_line_says_progress_speed_time_left_and_the_cost_of_watching():
     status = Status(
-        "running", 1234, 5000, 312.0, 12.4, {"statistics": 12, "histograms": 0}, 0.013, message="loss < 1 & falling"
+        "running",
+        1234,
+        5000,
+        312.0,
+        12.4,
+        {"statistics": 12, "histograms": 0},
+        0.013,
+        4.2e-5,
+        message="loss < 1 & falling",
     )
     line = status_line(status)
     for part in (
@@ -119,7 +127,8 @@ def test_the_line_says_progress_speed_time_left_and_the_cost_of_watching():
         "width:24.7%",
         "312 steps/s",
         "13 s left",
-        "reading every 12th step, costs 1.3 % of the time",
+        "reading every 12th step, which adds 0.042 ms (1.3 %) to a step",
+        "0.3 ms where that is more",
         "histograms: off",
         "loss &lt; 1 &amp; falling",
     ):
