@@ -1,6 +1,10 @@
 """One traced program of the user's loss: layers, source lines, activations."""
 
+from ._jax import bind as bind
+from ._jax import call_body as call_body
+from ._replay import Replay as Replay
 from ._source import Source as Source
+from ._source import source_of as source_of
 from ._trace import Layer as Layer
 from ._trace import Operation as Operation
 from ._trace import Trace as Trace

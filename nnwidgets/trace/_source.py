@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from ._jax import Frame, running_kernel
+from ._jax import Frame, frames, running_kernel
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ def user_source(stack: Iterable[Frame]) -> Source | None:
         return None
     frame = mine[-1]
     return Source(frame.file, frame.line, frame.function, cell_number(frame.file))
+
+
+def source_of(eqn: Any) -> Source | None:
+    """The user's line that made this equation of a jaxpr; None where there is none."""
+    return user_source(frames(eqn))
 
 
 def cell_number(file: str) -> int | None:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from nnwidgets.objective import Objective
 
 from ._calls import Call, find_calls, innermost, owners
-from ._capture import evaluate
 from ._program import Program, flatten
+from ._replay import values_at
 from ._source import Source, user_source
 from ._watched import Taken, Watched, find_watched
 
@@ -98,7 +98,7 @@ class Trace:
                 "another batch trace again: trace_objective(objective, batch)."
             )
         inputs = [jnp.asarray(leaf) for leaf in jax.tree.leaves((params, state, batch, rng))]
-        found = evaluate(self._closed, inputs, {taken.place for taken in self._taken})
+        found = values_at(self._closed, inputs, {taken.place for taken in self._taken})
         return {each.name: taken.of(found) for each, taken in zip(self.watched, self._taken, strict=True)}
 
     def __repr__(self) -> str:

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from ._calls import Call, innermost
-from ._capture import Place
 from ._nonlinearities import find_nonlinearities
 from ._program import Program, Value
+from ._replay import Place
 from ._units import unit_axes
 
 
@@ -48,7 +48,7 @@ class Taken(NamedTuple):
     units_last: bool
 
     def of(self, found: dict[Place, jax.Array]) -> jax.Array:
-        """The value, from what `evaluate` found."""
+        """The value, from what `values_at` found."""
         value = found[self.place] if self.iteration is None else found[self.place][self.iteration]
         return jnp.moveaxis(value, 0, -1) if self.units_last else value
 

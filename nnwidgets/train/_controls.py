@@ -10,7 +10,7 @@ from typing import Any
 
 from nnwidgets.records import Command
 
-Predicate = Callable[[Mapping[str, Any]], bool]
+Test = Callable[[int, Mapping[str, Any], Callable[[], int]], bool]
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Controls:
     single: int = 0
     stopped: bool = False
     multiplier: float = 1.0
-    conditions: list[tuple[str, Callable[[int, Mapping[str, Any], int], bool]]] = field(default_factory=list)
+    conditions: list[tuple[str, Test]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     _queue: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
 
@@ -69,7 +69,7 @@ class Controls:
         elif command.name == "forget_pauses":
             self.conditions.clear()
 
-    def check(self, step: int, readings: Mapping[str, Any], findings: int) -> str | None:
+    def check(self, step: int, readings: Mapping[str, Any], findings: Callable[[], int]) -> str | None:
         """The condition that holds now, in words, or None; it is removed. One whose readings are not there yet waits.
 
         Raises:
@@ -91,8 +91,8 @@ class Controls:
         return None
 
 
-def condition(value: Any) -> tuple[str, Callable[[int, Mapping[str, Any], int], bool]]:
-    """A pause condition in words and as a test of (step, newest readings, number of findings).
+def condition(value: Any) -> tuple[str, Test]:
+    """A pause condition in words and as a test of (step, newest readings, a function that counts the findings).
 
     Args:
         value: a step (int), ``"non-finite"``, ``"finding"``, ``("step", k)``, ``("loss above", x)``, or a function of
@@ -115,7 +115,7 @@ def condition(value: Any) -> tuple[str, Callable[[int, Mapping[str, Any], int], 
     if name == "non-finite":
         return "a non-finite number", lambda step, readings, findings: not readings.get("run/finite", 1.0)
     if name == "finding":
-        return "a finding", lambda step, readings, findings: findings > 0
+        return "a finding", lambda step, readings, findings: findings() > 0
     raise ValueError(
         f"no such pause condition: {value!r}. Wanted a step such as 100, 'non-finite', 'finding', ('loss above', 3.0), or "
         "a function of the newest readings: lambda readings: readings['train/loss'] > 3."

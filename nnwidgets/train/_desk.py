@@ -179,11 +179,11 @@ class Desk:
             self.status = replace(self.status, target=max(self.status.target, last))
 
     def _check_conditions(self, step: int) -> None:
-        """Pause if a condition holds. It may ask for the findings, and they for much of the history."""
+        """Pause if a condition holds. Only one that asks for the findings pays for judging the whole history."""
         started = time.perf_counter()
         readings, held = _Newest(self.readings, self.history), None
         try:
-            held = self.controls.check(step, readings, len(self.findings))
+            held = self.controls.check(step, readings, lambda: len(self.findings))
         except ValueError as error:
             self.notices.append(Notice("pause_when", str(error), traceback.format_exc()))
         if step >= _PATIENCE:

@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _share_compiled_programs(Path(folder))
         for name in names:
             progress(f"{name}:")
-            seconds, rounds = (1.2, 9) if options.quick else (24.0, 12)
+            seconds, rounds = (0.9, 9) if options.quick else (24.0, 12)
             rows += measure(MODELS[name](), seconds=seconds, rounds=rounds)
     rows.append(history_row())
     about = {

@@ -58,3 +58,24 @@ def test_the_end_tells_a_step_that_was_cut_off(desk: Desk) -> None:
     loop(desk, 3, {})
     desk.end("stopped", "interrupted", 4)
     assert desk.status.step == 4
+
+
+def test_only_a_condition_on_findings_pays_for_judging_the_history() -> None:
+    judged: list[int] = []
+
+    class Counting:
+        def check(self, history: Any) -> None:
+            judged.append(len(history.names()))
+
+    desk = Desk(0.05, (), (Counting(),), ())
+    desk.history.add_scalar("train/loss", 0, 1.0)
+    desk.receive(Command("pause_when", ("step", 30)))
+    before = len(judged)
+    assert loop(desk, 50, {}) == 30
+    assert len(judged) - before <= 2  # the redraws at the beginning and at the end
+    desk.receive(Command("pause_when", "finding"))
+    before = len(judged)
+    for step in range(5):
+        desk.history.add_scalar("train/loss", step + 1, 1.0)
+        desk.end_step(step, 0.0)
+    assert len(judged) - before >= 5
