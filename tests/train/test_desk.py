@@ -60,7 +60,8 @@ def test_the_end_tells_a_step_that_was_cut_off(desk: Desk) -> None:
     assert desk.status.step == 4
 
 
-def test_only_a_condition_on_findings_pays_for_judging_the_history() -> None:
+@pytest.mark.parametrize(("condition", "judges"), [(("step", 30), False), ("finding", True)])
+def test_only_a_condition_on_findings_pays_for_judging_the_history(condition: Any, judges: bool) -> None:
     judged: list[int] = []
 
     class Counting:
@@ -68,14 +69,10 @@ def test_only_a_condition_on_findings_pays_for_judging_the_history() -> None:
             judged.append(len(history.names()))
 
     desk = Desk(0.05, (), (Counting(),), ())
-    desk.history.add_scalar("train/loss", 0, 1.0)
-    desk.receive(Command("pause_when", ("step", 30)))
-    before = len(judged)
-    assert loop(desk, 50, {}) == 30
-    assert len(judged) - before <= 2  # the redraws at the beginning and at the end
-    desk.receive(Command("pause_when", "finding"))
-    before = len(judged)
-    for step in range(5):
-        desk.history.add_scalar("train/loss", step + 1, 1.0)
+    desk.receive(Command("pause_when", condition))
+    desk.begin(20, "")
+    for step in range(20):
+        desk.history.add_scalar("train/loss", step, 1.0)
         desk.end_step(step, 0.0)
-    assert len(judged) - before >= 5
+    assert (len(judged) >= 20) is judges
+    assert judges or len(judged) <= 2
