@@ -1,0 +1,236 @@
+"""Which custom rule, or which stop_gradient, makes a gradient differ from the slope of the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
+from nnwidgets.trace import Replay, bind, call_body, source_of
+
+from ._float64 import Float64
+from ._function import Function, equations, open_stops
+from ._judge import Tolerance
+from ._point import Point
+from ._programs import Programs
+
+# Stops whose effect is measured one by one.
+_MOST_STOPS = 32
+_CUSTOM = ("custom_vjp_call", "custom_vjp_call_jaxpr", "custom_jvp_call")
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """How to check one custom rule by itself, traced in the precision of its inputs.
+
+    Attributes:
+        floats: the positions of its differentiable inputs.
+        outputs: the positions of its differentiable outputs.
+        own: (inputs, cotangents) -> the rule's cotangents of these inputs.
+        exact: the same by the derivative of the function itself; None where JAX has none in reverse mode.
+        tangent: (inputs, tangents) -> tangents of the function itself; None where JAX has none in forward mode.
+    """
+
+    floats: tuple[int, ...]
+    outputs: tuple[int, ...]
+    own: Any
+    exact: Any
+    tangent: Any
+
+
+class Causes:
+    """Looks for the causes of a gradient that differs; compiles at the first suspicion, once.
+
+    Args:
+        function: what is checked.
+        programs: its programs.
+    """
+
+    def __init__(self, function: Function, programs: Programs) -> None:
+        self._function, self._programs = function, programs
+        self._calls: dict[Any, Any] = {}
+
+    def explain(self, report: GradientReport, point: Point, tolerance: Tolerance) -> GradientReport:
+        """The report with custom rules that are wrong, and stop_gradients that take something out."""
+        rules = self.rules(point, tolerance)
+        stopped, stops = self._stopped(point, tolerance)
+        tensors = [_explained(each, t in stopped, rules, stops) for t, each in enumerate(report.tensors)]
+        return replace(report, tensors=tuple(tensors), rules=(*report.rules, *rules, *stops))
+
+    def rules(self, point: Point, tolerance: Tolerance) -> tuple[RuleCheck, ...]:
+        """Every custom rule of the loss, by itself, at the values that it sees at this point; the worst of equal calls.
+
+        A rule is compared with the derivative of its own function, all coordinates of it, for one random cotangent; where
+        that function has no reverse mode, with its forward mode along one random tangent; else with a central
+        difference. Call it inside ``jax.enable_x64(True)``.
+        """
+        found: dict[tuple, RuleCheck] = {}
+        errors = self._errors(point.inputs)
+        for address, error in errors.items():
+            check = _rule_check(self._calls[address], np.asarray(error), tolerance)
+            same = (check.name, check.kind, check.line, check.defined)
+            if same not in found or (check.error or 0.0) > (found[same].error or 0.0):
+                found[same] = check
+        return tuple(found.values())
+
+    @cached_property
+    def _errors(self) -> Any:
+        """Inputs -> for the address of each call of a custom rule, its error, one for each iteration of the loops round it."""
+        function, float64 = self._function, self._programs.float64
+        with function.own_precision():
+            eqns = [eqn for eqn in equations(function.forward) if eqn.primitive.name in _CUSTOM]
+            known = {id(eqn): _derivatives(eqn) for eqn in eqns}
+
+        def note(eqn: Any, address: Any, values: list[Any], outputs: list[Any]) -> dict[Any, Any]:
+            derivatives = known.get(id(eqn))
+            if derivatives is None:
+                return {}
+            self._calls[address] = eqn
+            return {address: _local_error(eqn, derivatives, values, outputs, float64)}
+
+        replay = float64.noting(note)
+        return jax.jit(lambda inputs: replay(function.forward, self._programs.promote(inputs))[1])
+
+    def _stopped(self, point: Point, tolerance: Tolerance) -> tuple[set[int], tuple[RuleCheck, ...]]:
+        """The tensors whose gradient is that of the loss with its stop_gradients, and what each of these takes out."""
+        stops = self._function.stops
+        if not stops or self._function.gradient_through_stops is None:
+            return set(), ()
+        closed = np.asarray(self._through_stops(point.inputs, np.zeros(len(stops))))
+        apart, edges = np.abs(point.gradients - closed), self._programs.offsets
+        same = [
+            bool((apart[:, start:stop].max(axis=1, initial=0.0) <= tolerance.forward * point.scale[:, t]).all())
+            for t, (start, stop) in enumerate(pairwise(edges))
+        ]
+        size, checks = np.linalg.norm(closed) or 1.0, []
+        for k, eqn in enumerate(stops[:_MOST_STOPS]):
+            opened = np.asarray(self._through_stops(point.inputs, np.eye(len(stops))[k]))
+            effect, source = float(np.linalg.norm(opened - closed) / size), source_of(eqn)
+            line = None if source is None else str(source)
+            if effect > tolerance.forward:
+                checks.append(RuleCheck("stop_gradient", "stop_gradient", line, None, effect, True))
+        return {t for t, each in enumerate(same) if each}, tuple(checks)
+
+    @cached_property
+    def _through_stops(self) -> Any:
+        gradient = self._function.gradient_through_stops
+        return jax.jit(
+            lambda inputs, opened: self._programs.gradients(gradient, self._programs.promote(inputs), opened)[1]
+        )
+
+
+def _explained(
+    tensor: TensorCheck, is_stopped: bool, rules: tuple[RuleCheck, ...], stops: tuple[RuleCheck, ...]
+) -> TensorCheck:
+    if tensor.verdict not in ("wrong", "unsure"):
+        return tensor
+    if is_stopped:
+        lines = ", ".join(dict.fromkeys(each.line or "an unknown line" for each in stops))
+        return replace(tensor, verdict="stopped", words=f"stop_gradient at {lines}" if lines else "by stop_gradient")
+    wrong = [each for each in rules if each.wrong]
+    if tensor.verdict == "wrong" and wrong:
+        names = ", ".join(dict.fromkeys(f"{each.kind} {each.name} at {each.line or each.defined}" for each in wrong))
+        return replace(tensor, words=names)
+    return tensor
+
+
+def _derivatives(eqn: Any) -> Derivatives | None:
+    """None where the rule has nothing to differentiate, or cannot be traced by itself."""
+    floats = tuple(i for i, atom in enumerate(eqn.invars) if jnp.issubdtype(atom.aval.dtype, jnp.floating))
+    outputs = tuple(i for i, var in enumerate(eqn.outvars) if jnp.issubdtype(var.aval.dtype, jnp.floating))
+    body = call_body(eqn)
+    inputs = [_shape(atom.aval) for atom in eqn.invars]
+    tangents, cotangents = [inputs[i] for i in floats], [_shape(eqn.outvars[i].aval) for i in outputs]
+
+    def function(run: Any) -> Any:
+        def reverse(inputs: list[Any], cotangents: list[Any]) -> Any:
+            return jax.vjp(lambda moved: chosen(run, inputs, moved), [inputs[i] for i in floats])[1](cotangents)[0]
+
+        return reverse
+
+    def chosen(run: Any, inputs: list[Any], moved: list[Any]) -> list[Any]:
+        given = dict(zip(floats, moved, strict=True))
+        results = run([given.get(i, value) for i, value in enumerate(inputs)])
+        return [results[i] for i in outputs]
+
+    def as_written(values: list[Any]) -> list[Any]:
+        return Replay(open_stops)(body, values)[0]  # pyright: ignore[reportArgumentType]
+
+    def forward(inputs: list[Any], tangents: list[Any]) -> Any:
+        primals = [inputs[i] for i in floats]
+        return jax.jvp(lambda moved: chosen(as_written, inputs, moved), (primals,), (tangents,))[1]
+
+    if not floats or not outputs or body is None:
+        return None
+    own = _traced(function(lambda values: bind(eqn, values)), inputs, cotangents)
+    exact = _traced(function(as_written), inputs, cotangents)
+    return own and Derivatives(floats, outputs, own, exact, _traced(forward, inputs, tangents))
+
+
+def _traced(function: Any, *arguments: Any) -> Any:
+    try:
+        return jax.make_jaxpr(function)(*arguments)
+    except Exception:
+        return None
+
+
+def _local_error(eqn: Any, known: Derivatives, values: list[Any], outputs: list[Any], float64: Float64) -> Any:
+    """Relative error of one rule for a random cotangent; NaN where nothing can be compared."""
+    keys = iter(jax.random.split(jax.random.key(len(values)), len(known.floats) + len(known.outputs)))
+    cotangents = [jax.random.normal(next(keys), jnp.shape(outputs[i]), jnp.float64) for i in known.outputs]
+    own = float64(known.own, [*values, *cotangents])
+    if known.exact is not None:
+        return _apart(own, float64(known.exact, [*values, *cotangents]))
+    tangents = [jax.random.normal(next(keys), jnp.shape(values[i]), jnp.float64) for i in known.floats]
+    if known.tangent is not None:
+        slopes = float64(known.tangent, [*values, *tangents])
+    else:
+        slopes = _slopes(eqn, known, values, tangents, float64)
+    return _apart([_dot(own, tangents)], [_dot(cotangents, slopes)])
+
+
+def _slopes(eqn: Any, known: Derivatives, values: list[Any], tangents: list[Any], float64: Float64) -> list[Any]:
+    def moved(step: float) -> list[Any]:
+        along = dict(zip(known.floats, tangents, strict=True))
+        given = [value + step * along[i] if i in along else value for i, value in enumerate(values)]
+        results = float64(call_body(eqn), given)  # pyright: ignore[reportArgumentType]
+        return [results[i] for i in known.outputs]
+
+    return [(right - left) / 2e-5 for right, left in zip(moved(1e-5), moved(-1e-5), strict=True)]
+
+
+def _dot(one: list[Any], other: list[Any]) -> Any:
+    return sum((jnp.vdot(a, b) for a, b in zip(one, other, strict=True)), start=jnp.float64(0))
+
+
+def _apart(own: list[Any], exact: list[Any]) -> Any:
+    def largest(arrays: list[Any]) -> Any:
+        return jnp.max(jnp.stack([jnp.max(jnp.abs(each), initial=0.0) for each in arrays]))
+
+    scale = jnp.maximum(largest(own), largest(exact))
+    gap = largest([a - b for a, b in zip(own, exact, strict=True)])
+    return jnp.where(scale > 0, gap / jnp.where(scale > 0, scale, 1.0), 0.0)
+
+
+def _rule_check(eqn: Any, errors: np.ndarray, tolerance: Tolerance) -> RuleCheck:
+    error = float(np.nanmax(errors)) if np.isfinite(errors).any() else None
+    defined = getattr(call_body(eqn).jaxpr.debug_info, "func_src_info", None)  # pyright: ignore[reportOptionalMemberAccess]
+    source = source_of(eqn)
+    return RuleCheck(
+        name=str(eqn.params.get("name") or (defined or "unnamed").partition(" at ")[0]),
+        kind="custom_jvp" if "jvp" in eqn.primitive.name else "custom_vjp",
+        line=None if source is None else str(source),
+        defined=defined.partition(" at ")[2] if defined else None,
+        error=error,
+        wrong=error is not None and error > 10 * tolerance.forward,
+    )
+
+
+def _shape(aval: Any) -> Any:
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype)

@@ -1,0 +1,111 @@
+"""Gradient checks of an `Objective`, with few examples, data loss and penalty apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from nnwidgets.objective import Objective
+from nnwidgets.records import GradientReport, TensorCheck
+
+from ._check import Check
+from ._function import make_function
+
+
+class ObjectiveCheck:
+    """Checks the gradients of an objective; compiles at the first call, and again when shapes change.
+
+    Args:
+        objective: the loss.
+
+    Example:
+        >>> objective = Objective(lambda params, batch: jnp.mean((batch @ params["w"]) ** 2), {"w": jnp.ones(3)})
+        >>> ObjectiveCheck(objective)(objective.params, None, jnp.ones((4, 3)), jax.random.key(0)).verdict("w")
+        'ok'
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._checks: dict[str, Check] = {}
+        self._takes_few: dict[str, bool] = {}
+
+    def __call__(
+        self,
+        params: Any,
+        state: Any,
+        batch: Any,
+        rng: Any,
+        *,
+        examples: int | None = 8,
+        told: Callable[[str], None] = lambda words: None,
+        **options: Any,
+    ) -> GradientReport:
+        """Check it here: with this key for everything random, and this model state, which stays as it is.
+
+        Args:
+            params: like the objective's.
+            state: like the objective's.
+            batch: one batch.
+            rng: the key.
+            examples: use only the first so many examples, where all arrays of the batch have as many; None for all.
+            told: hears what is going on.
+            options: see `Check.run`.
+        """
+        few = batch if examples is None else self._few(params, state, batch, rng, examples)
+        complex_ones = {path: leaf for path, leaf in self._leaves(params) if not _is_real(leaf)}
+        tensors = [leaf for _, leaf in self._leaves(params) if _is_real(leaf)]
+        rest, structure = jax.tree.flatten((list(complex_ones.values()), state, few, rng))
+        shapes = str([jax.typeof(leaf) for leaf in (*tensors, *rest)])
+        if shapes not in self._checks:
+            told("checking gradients: tracing the loss")
+            self._checks[shapes] = self._make(tensors, rest, structure)
+        report = self._checks[shapes].run([*tensors, *rest], told=told, **options)
+        skipped = [
+            TensorCheck(path, leaf.shape, "skipped", words="it is complex") for path, leaf in complex_ones.items()
+        ]
+        used = None if few is batch else examples
+        return replace(report, tensors=(*report.tensors, *skipped), examples=used)
+
+    def _make(self, tensors: list[Any], rest: list[Any], structure: Any) -> Check:
+        objective, treedef = self._objective, jax.tree.structure(self._objective.params)
+        real = [_is_real(leaf) for leaf in jax.tree.leaves(objective.params)]
+        paths = [path for path, leaf in self._leaves(objective.params) if _is_real(leaf)]
+
+        def parts(tensors: list[Any], rest: list[Any]) -> Any:
+            others, state, batch, rng = jax.tree.unflatten(structure, rest)
+            given, more = iter(tensors), iter(others)
+            params = jax.tree.unflatten(treedef, [next(given) if each else next(more) for each in real])
+            loss, (_, aux) = objective(params, state, batch, rng, True)
+            penalty = aux.get("penalty")
+            return jnp.stack([loss] if penalty is None else [loss - penalty, jnp.asarray(penalty, loss.dtype)])
+
+        count = jax.eval_shape(parts, tensors, rest).shape[0]
+        names = ("loss",) if count == 1 else ("data", "penalty")
+        return Check(make_function(parts, tensors, rest, paths=paths, names=names))
+
+    def _leaves(self, params: Any) -> list[tuple[str, Any]]:
+        return list(zip(self._objective.paths, jax.tree.leaves(params), strict=True))
+
+    def _few(self, params: Any, state: Any, batch: Any, rng: Any, examples: int) -> Any:
+        """The first examples of the batch, if it is clear what these are and the loss takes them; else the batch."""
+        leaves = [leaf for leaf in jax.tree.leaves(batch) if jnp.ndim(leaf)]
+        lengths = {jnp.shape(leaf)[0] for leaf in leaves}
+        if len(lengths) != 1 or lengths.pop() <= examples:
+            return batch
+        few = jax.tree.map(lambda leaf: leaf[:examples] if jnp.ndim(leaf) else leaf, batch)
+        shapes = str([jnp.shape(leaf) for leaf in jax.tree.leaves(few)])
+        if shapes not in self._takes_few:
+            try:
+                jax.eval_shape(lambda *given: self._objective(*given, True), params, state, few, rng)
+                self._takes_few[shapes] = True
+            except Exception:
+                self._takes_few[shapes] = False
+        return few if self._takes_few[shapes] else batch
+
+
+def _is_real(leaf: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)

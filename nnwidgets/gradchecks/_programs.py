@@ -1,0 +1,171 @@
+"""The compiled float64 programs of a gradient check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._branches import fingerprint, total
+from ._float64 import Float64, promoted
+from ._function import Function
+from ._point import Point
+from ._rows import Rows
+
+CHUNK = 128
+"""Rows that one call evaluates, one after the other: memory does not grow with their number."""
+
+
+class Programs:
+    """What is compiled for one `Function`; call everything inside ``jax.enable_x64(True)``.
+
+    Attributes:
+        float64: evaluates the programs, and knows what ran in its own precision.
+        sizes: numbers of each tensor.
+        evaluations: how often the loss was evaluated.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function, self.float64 = function, Float64()
+        self.sizes = np.array([math.prod(tensor.shape) for tensor in function.tensors], np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
+        self.evaluations = 0
+
+    def point(self, inputs: list[Any], seed: int) -> Point:
+        """Gradients at these inputs, and the directions that belong to them."""
+        arrays = map(np.asarray, self._at(inputs))
+        return Point(inputs, self.offsets, *arrays, seed, lambda: self._exact and np.asarray(self._exact(inputs)))
+
+    def promote(self, inputs: list[Any]) -> list[Any]:
+        """Inputs of any precision in float64; to be traced."""
+        return [promoted(each, aval) for each, aval in zip(inputs, self.function.forward.in_avals, strict=True)]
+
+    def gradients(self, closed: Any, *inputs: Any) -> tuple[Any, Any]:
+        """The parts of the loss, and their gradients in rows (parts, numbers); to be traced."""
+        count = len(self.sizes)
+        values, *leaves = self.float64(closed, jax.tree.leaves(inputs))
+        rows = [self._flat(leaves[k * count : (k + 1) * count]) for k in range(len(self.function.parts))]
+        return values, jnp.stack(rows)
+
+    def differences(self, point: Point, rows: Rows, told: Callable[[int], None] = lambda done: None) -> np.ndarray:
+        """The loss at both ends of each row (rows, 2, parts)."""
+        self.evaluations += 2 * len(rows)
+        return self._evaluate(self._ends, point, rows, told)
+
+    def branches(self, point: Point, rows: Rows) -> np.ndarray:
+        """Whether both ends of each row lie on the smooth piece of the point itself (rows,)."""
+        self.evaluations += 3 * len(rows)
+        return self._evaluate(self._same_branches, point, rows)
+
+    def tangents(self, point: Point, rows: Rows) -> np.ndarray | None:
+        """Exact derivatives along the rows in forward mode (rows, parts); None where JAX has none."""
+        if self.function.exact_tangent is None:
+            return None
+        self.evaluations += 2 * len(rows)
+        return self._evaluate(self._slopes, point, rows)
+
+    def _evaluate(
+        self, program: Any, point: Point, rows: Rows, told: Callable[[int], None] = lambda done: None
+    ) -> np.ndarray:
+        """In chunks, so that long work can be told of and interrupted; directions and coordinates by programs of their own."""
+        shape, dtype, run = program
+        found, done = np.empty((len(rows), *shape), dtype), 0
+        directions, weights = jnp.asarray(point.directions), jnp.asarray(point.weights)
+        for single in (False, True):
+            kind = np.flatnonzero((rows.index >= 0) == single)
+            for start in range(0, len(kind), CHUNK):
+                chosen = kind[start : start + CHUNK]
+                padded = [np.resize(each[chosen], CHUNK) for each in (rows.tensor, rows.which, rows.index, rows.step)]
+                out = run(single, point.inputs, directions, weights, *padded, np.int32(len(chosen)))
+                found[chosen] = np.asarray(out)[: len(chosen)]
+                done += len(chosen)
+                told(done)
+        return found
+
+    @cached_property
+    def _at(self) -> Any:
+        def at(inputs: list[Any]) -> Any:
+            inputs = self.promote(inputs)
+            sizes = jnp.stack([jnp.linalg.norm(jnp.ravel(tensor)) for tensor in inputs[: len(self.sizes)]])
+            return sizes, *self.gradients(self.function.gradient, inputs)
+
+        return jax.jit(at)
+
+    @cached_property
+    def _exact(self) -> Any:
+        exact = self.function.exact_gradient
+        return exact and jax.jit(lambda inputs: self.gradients(exact, self.promote(inputs))[1])
+
+    def _looped(self, one: Callable[..., Any], shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
+        """Compile a function of one row so that as many rows are evaluated as are given, one after the other."""
+
+        def loop(
+            single: bool, inputs: list[Any], directions: Any, weights: Any,
+            tensor: Any, which: Any, index: Any, step: Any, n: Any,
+        ) -> Any:  # fmt: skip
+            values = self.promote(inputs)
+
+            def body(k: Any, out: Any) -> Any:
+                line = self._unit(index[k]) if single else self._line(directions, weights, tensor[k], which[k])
+                return out.at[k].set(one(values, line, step[k]))
+
+            return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
+
+        return shape, dtype, jax.jit(loop, static_argnums=0)
+
+    def _line(self, directions: Any, weights: Any, tensor: Any, which: Any) -> Callable[[Any], list[Any]]:
+        """(step) -> what a row along a direction adds to each tensor."""
+        along = jax.lax.dynamic_index_in_dim(directions, which, keepdims=False)
+        factors = jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
+        return lambda step: [
+            (step * factors[t]) * along[start:stop].reshape(shape.shape)
+            for t, ((start, stop), shape) in enumerate(zip(pairwise(self.offsets), self.function.tensors, strict=True))
+        ]
+
+    def _unit(self, index: Any) -> Callable[[Any], list[Any]]:
+        """(step) -> what a row along a coordinate adds to each tensor."""
+        return lambda step: [
+            jnp.where(jnp.arange(start, stop) == index, step, 0.0).reshape(shape.shape)
+            for (start, stop), shape in zip(pairwise(self.offsets), self.function.tensors, strict=True)
+        ]
+
+    @cached_property
+    def _ends(self) -> Any:
+        def one(values: list[Any], line: Any, step: Any) -> Any:
+            return jnp.stack([self.float64(self.function.forward, _moved(values, line(by)))[0] for by in (step, -step)])
+
+        return self._looped(one, (2, len(self.function.parts)), np.float64)
+
+    @cached_property
+    def _same_branches(self) -> Any:
+        replay = self.float64.noting(fingerprint)
+
+        def one(values: list[Any], line: Any, step: Any) -> Any:
+            here, right, left = (
+                total(replay(self.function.forward, _moved(values, line(by)))[1]) for by in (0.0, step, -step)
+            )
+            return (right == here) & (left == here)
+
+        return self._looped(one, (), np.bool_)
+
+    @cached_property
+    def _slopes(self) -> Any:
+        def one(values: list[Any], line: Any, step: Any) -> Any:
+            return self.float64(self.function.exact_tangent, [*values, *line(1.0)])[0]
+
+        return self._looped(one, (len(self.function.parts),), np.float64)
+
+    def _flat(self, leaves: list[Any]) -> Any:
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+
+
+def _moved(values: list[Any], line: list[Any]) -> list[Any]:
+    """The inputs with their first ones, the tensors, moved."""
+    moved = [value + each for value, each in zip(values, line, strict=False)]
+    return [*moved, *values[len(line) :]]

@@ -1,0 +1,192 @@
+"""What a gradient check found: a verdict for each tensor, with the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["ok", "kink", "wrong", "stopped", "unreached", "unsure", "non-finite", "skipped"]
+
+MEANING: dict[str, str] = {
+    "ok": "analytic and numeric gradient agree",
+    "kink": "the loss has a corner here; at a point close by they agree",
+    "wrong": "the gradient is not the slope of the loss",
+    "stopped": "a stop_gradient takes out part of the slope; right if that is meant",
+    "unreached": "the loss does not depend on it: its gradient is always zero",
+    "unsure": "differences cannot resolve it, and there is no third opinion",
+    "non-finite": "the loss or its gradient is NaN or infinite here",
+    "skipped": "nothing to check: it is empty or complex",
+}
+"""What each verdict says."""
+
+LADDER: tuple[tuple[float, str], ...] = (
+    (1e-7, "as close as float64 gets"),
+    (1e-4, "fine where the loss has corners or is strongly curved, else worth a look"),
+    (1e-2, "suspicious"),
+    (float("inf"), "probably wrong"),
+)
+"""How to read a relative error (Stanford CS231n, notes on gradient checks): below the bound, the words apply."""
+
+
+@dataclass(frozen=True)
+class TensorCheck:
+    """One parameter tensor.
+
+    Attributes:
+        path: its path.
+        shape: its shape.
+        verdict: see `MEANING`.
+        error: the largest relative error ``|a - n| / max(|a|, |n|)`` of numeric against analytic derivatives, of those that
+            rounding lets resolve; None where there is none.
+        forward_error: the same of the exact derivative of the loss as written, custom rules left out (all coordinates, over the
+            largest); None where it could not be had.
+        own_error: relative error (Euclidean norm) of the gradient in the user's own precision against float64; None if
+            it was not computed.
+        sensitivity: the smallest relative error in one typical coordinate (of root-mean-square size) that this check sees.
+        analytic: derivatives along what was sampled.
+        numeric: the same by central differences.
+        sampled: for each, ``"direction"`` or the index of a coordinate.
+        slopes: left and right slope along the direction in which the loss has a corner, or None.
+        shares: for each part of the loss, its share of the sum of the parts' gradient norms.
+        words: one sentence.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    verdict: Verdict
+    error: float | None = None
+    forward_error: float | None = None
+    own_error: float | None = None
+    sensitivity: float | None = None
+    analytic: tuple[float, ...] = ()
+    numeric: tuple[float, ...] = ()
+    sampled: tuple[str, ...] = ()
+    slopes: tuple[float, float] | None = None
+    shares: dict[str, float] = field(default_factory=dict[str, float])
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class RuleCheck:
+    """A custom derivative rule, or a `stop_gradient`, at one place of the traced loss.
+
+    Attributes:
+        name: the function's name.
+        kind: ``"custom_vjp"``, ``"custom_jvp"`` or ``"stop_gradient"``.
+        line: the user's line that calls it, or None.
+        defined: where the function stands, or None.
+        error: relative error of its rule at the values that it sees; for a `stop_gradient`, what it takes out over
+            the gradient's norm; None where its function has no derivative to compare with.
+        wrong: whether that is more than rounding.
+    """
+
+    name: str
+    kind: str
+    line: str | None
+    defined: str | None
+    error: float | None
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """A gradient check of the whole model. Its text is the table.
+
+    Attributes:
+        tensors: one entry for each parameter tensor.
+        rules: custom rules and `stop_gradient` calls that were looked at.
+        tier: ``"whole"``, ``"quick"`` or ``"full"``.
+        step: at which step of the run.
+        loss: the loss in float64; with several parts, of each.
+        precision: ``"float64"``, or what ran in its own precision and why.
+        examples: how many examples of the batch were used, or None for the whole batch.
+        notes: what else should be known: inputs without a derivative, a loss that is not deterministic.
+        evaluations: how often the loss was evaluated.
+        seconds: how long it took, compiling included.
+    """
+
+    tensors: tuple[TensorCheck, ...]
+    rules: tuple[RuleCheck, ...] = ()
+    tier: str = "quick"
+    step: int = 0
+    loss: dict[str, float] = field(default_factory=dict[str, float])
+    precision: str = "float64"
+    examples: int | None = None
+    notes: tuple[str, ...] = ()
+    evaluations: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether no gradient is wrong, stopped, non-finite or undecided."""
+        return not self.suspects
+
+    @property
+    def suspects(self) -> tuple[TensorCheck, ...]:
+        """The tensors whose gradient is not simply right."""
+        return tuple(each for each in self.tensors if each.verdict in ("wrong", "stopped", "non-finite", "unsure"))
+
+    def verdict(self, path: str) -> Verdict:
+        """The verdict on one tensor.
+
+        Raises:
+            KeyError: there is no tensor of this path.
+        """
+        for each in self.tensors:
+            if each.path == path:
+                return each.verdict
+        raise KeyError(f"no tensor {path!r}: there are {', '.join(each.path for each in self.tensors)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield self.headline
+        width = max((len(each.path) for each in self.tensors), default=0)
+        shown = sorted(self.tensors, key=lambda each: each.verdict in ("ok", "unreached", "skipped"))[:40]
+        for each in shown:
+            numbers = f"error {_short(each.error)}, own precision {_short(each.own_error)}"
+            yield f"  {each.path:<{width}}  {each.verdict:<10} {numbers}{'  ' + each.words if each.words else ''}"
+        if len(shown) < len(self.tensors):
+            yield f"  and {len(self.tensors) - len(shown)} more"
+        for rule in self.rules:
+            if rule.wrong:
+                where = rule.line or rule.defined or "an unknown line"
+                yield f"  cause: {rule.kind} {rule.name} at {where}, error {_short(rule.error)}"
+        yield from (f"  note: {note}" for note in self.notes)
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence.
+
+        Example:
+            >>> GradientReport((TensorCheck("w", (2,), "ok", 1e-9),), seconds=0.8).headline
+            'gradient check (quick, float64): all 1 tensors are right'
+        """
+        suspects = self.suspects
+        counts = [(verdict, [t.path for t in self.tensors if t.verdict == verdict]) for verdict in MEANING]
+        parts = [f"{len(paths)} {verdict}" for verdict, paths in counts if paths and verdict != "ok"]
+        if not suspects:
+            told = f"all {len(self.tensors)} tensors are right" + (f" ({', '.join(parts)})" if parts else "")
+        else:
+            told = f"{', '.join(parts)} of {len(self.tensors)} tensors"
+        return f"gradient check ({self.tier}, {self.precision}): {told}"
+
+
+def reading(error: float) -> str:
+    """What a relative error says.
+
+    Example:
+        >>> reading(3e-9), reading(0.5)
+        ('as close as float64 gets', 'probably wrong')
+    """
+    return next(words for bound, words in LADDER if not error >= bound) if error == error else "not a number"
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"
