@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .adapters.keras import from_keras as from_keras
     from .adapters.linen import from_linen as from_linen
     from .adapters.nnx import from_nnx as from_nnx
+    from .gradchecks import gradcheck as gradcheck
     from .objective import Objective as Objective
     from .panels import DEFAULT_PANELS as DEFAULT_PANELS
     from .panels import Dashboard as Dashboard
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .probes import PerLayer as PerLayer
     from .probes import Snapshot as Snapshot
     from .records import Finding as Finding
+    from .records import GradientReport as GradientReport
     from .records import Histogram as Histogram
     from .records import History as History
     from .records import Notice as Notice
@@ -41,6 +43,7 @@ _HOMES = {
     "DEFAULT_RULES": "rules",
     "Dashboard": "panels",
     "Finding": "records",
+    "GradientReport": "records",
     "Histogram": "records",
     "History": "records",
     "Monitor": "train",
@@ -56,6 +59,7 @@ _HOMES = {
     "from_keras": "adapters.keras",
     "from_linen": "adapters.linen",
     "from_nnx": "adapters.nnx",
+    "gradcheck": "gradchecks",
     "trace_objective": "trace",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -89,16 +89,18 @@ def gradcheck(
         outputs = [leaf for leaf in jax.tree.leaves(call(fn, tensors, rest)) if _is_float(leaf)]
         return jnp.stack([sum(jnp.vdot(weight, output) for weight, output in zip(weights, outputs, strict=True))])
 
-    given_gradient = None
+    given_gradient: Any = None
     if grad is not None:
         found = jax.eval_shape(lambda *given: call(grad, *given), tensors, rest)
         _check_shapes(found, trees, args, names, chosen, argnums, weights)
 
-        def given_gradient(tensors: list[Any], rest: list[Any]) -> Any:
+        def by_hand(tensors: list[Any], rest: list[Any]) -> Any:
             leaves = jax.tree.leaves(call(grad, tensors, rest))
             return parts(tensors, rest), [
                 [leaf for leaf, is_float in zip(leaves, floats, strict=True) if is_float]
             ]  # fmt: skip
+
+        given_gradient = by_hand
 
     check = Check(
         make_function(parts, tensors, rest, paths=paths, names=("loss",), gradient=given_gradient)

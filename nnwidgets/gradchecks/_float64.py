@@ -21,7 +21,7 @@ _DTYPES = ("new_dtype", "dtype", "preferred_element_type", "accumulate_type", "a
 
 def promoted(value: Any, aval: Any) -> Any:
     """An array with floats in float64, everything else as it was traced. Call it inside ``jax.enable_x64(True)``."""
-    if jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(aval.dtype, jax.dtypes.prng_key):
         return value
     # through NumPy: a Python int, or an int64, would stay one here
     return jnp.asarray(np.asarray(value) if not isinstance(value, jax.Array) else value, _wider(aval.dtype))
@@ -74,7 +74,7 @@ def _in_own_precision(eqn: Any, values: list[Any]) -> list[Any]:
 
 
 def _promoted_parameter(key: str, value: Any) -> Any:
-    if key in _DTYPES and value is not None and not jax.dtypes.issubdtype(value, jax.dtypes.prng_key):
+    if key in _DTYPES and value is not None and not jnp.issubdtype(value, jax.dtypes.prng_key):
         return _wider(jnp.dtype(value))
     return value
 

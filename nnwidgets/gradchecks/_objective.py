@@ -100,7 +100,7 @@ class ObjectiveCheck:
         shapes = str([jnp.shape(leaf) for leaf in jax.tree.leaves(few)])
         if shapes not in self._takes_few:
             try:
-                jax.eval_shape(lambda *given: self._objective(*given, True), params, state, few, rng)
+                jax.eval_shape(lambda p, s, b, r: self._objective(p, s, b, r, True), params, state, few, rng)
                 self._takes_few[shapes] = True
             except Exception:
                 self._takes_few[shapes] = False

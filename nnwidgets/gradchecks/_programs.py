@@ -39,8 +39,16 @@ class Programs:
 
     def point(self, inputs: list[Any], seed: int) -> Point:
         """Gradients at these inputs, and the directions that belong to them."""
-        arrays = map(np.asarray, self._at(inputs))
-        return Point(inputs, self.offsets, *arrays, seed, lambda: self._exact and np.asarray(self._exact(inputs)))
+        sizes, values, gradients = (np.asarray(each) for each in self._at(inputs))
+        return Point(
+            inputs,
+            self.offsets,
+            sizes,
+            values,
+            gradients,
+            seed,
+            lambda: self._exact and np.asarray(self._exact(inputs)),
+        )
 
     def promote(self, inputs: list[Any]) -> list[Any]:
         """Inputs of any precision in float64; to be traced."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._dashboard import Dashboard as Dashboard
 from ._defaults import DEFAULT_PANELS as DEFAULT_PANELS
 from ._findings import Findings as Findings
+from ._gradient_check import GradientCheck as GradientCheck
 from ._gradient_norms import GradientNorms as GradientNorms
 from ._histograms import Histograms as Histograms
 from ._layer_heatmap import LayerHeatmap as LayerHeatmap

@@ -145,6 +145,8 @@ class Dashboard:
         for card in self._cards:
             if hasattr(card.panel, "redraw"):
                 card.panel.redraw = self._controls.guarded(self._redraw_one(card), "Drawing")
+            if hasattr(card.panel, "send"):
+                card.panel.send = self._controls.guarded(self._send, "The panel's wish")
         self._legend = ipywidgets.HTML()
         self._echo = Echo(cards=len(self._cards))
         self._echo.on_msg(self._controls.guarded(self._heard, "The browser's message"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._findings import Findings
+from ._gradient_check import GradientCheck
 from ._gradient_norms import GradientNorms
 from ._histograms import Histograms
 from ._layer_heatmap import LayerHeatmap
@@ -20,4 +21,5 @@ DEFAULT_PANELS: tuple[type[Any], ...] = (
     LayerHeatmap,
     UnitHealth,
     Histograms,
+    GradientCheck,
 )

@@ -6,6 +6,7 @@ from ._finding import Severity as Severity
 from ._gradient_report import GradientReport as GradientReport
 from ._gradient_report import RuleCheck as RuleCheck
 from ._gradient_report import TensorCheck as TensorCheck
+from ._gradient_report import reading as reading
 from ._histogram import Histogram as Histogram
 from ._history import History as History
 from ._history import Table as Table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Verdict = Literal["ok", "kink", "wrong", "stopped", "unreached", "unsure", "non-finite", "skipped"]
 
@@ -139,8 +139,16 @@ class GradientReport:
         raise KeyError(f"no tensor {path!r}: there are {', '.join(each.path for each in self.tensors)}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values, which `from_dict` reads."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GradientReport:
+        """What `to_dict` gave, also after it was JSON."""
+        given: dict[str, Any] = {**values, "notes": tuple(values["notes"])}
+        given["tensors"] = tuple(TensorCheck(**_with_tuples(each)) for each in values["tensors"])
+        given["rules"] = tuple(RuleCheck(**each) for each in values["rules"])
+        return cls(**given)
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())
@@ -166,15 +174,17 @@ class GradientReport:
 
         Example:
             >>> GradientReport((TensorCheck("w", (2,), "ok", 1e-9),), seconds=0.8).headline
-            'gradient check (quick, float64): all 1 tensors are right'
+            'gradient check (quick, float64): the one tensor is right'
         """
         suspects = self.suspects
         counts = [(verdict, [t.path for t in self.tensors if t.verdict == verdict]) for verdict in MEANING]
         parts = [f"{len(paths)} {verdict}" for verdict, paths in counts if paths and verdict != "ok"]
-        if not suspects:
-            told = f"all {len(self.tensors)} tensors are right" + (f" ({', '.join(parts)})" if parts else "")
+        count = len(self.tensors)
+        if suspects:
+            told = f"{', '.join(parts)} of {count} tensors"
         else:
-            told = f"{', '.join(parts)} of {len(self.tensors)} tensors"
+            told = "the one tensor is right" if count == 1 else f"all {count} tensors are right"
+            told += f" ({', '.join(parts)})" if parts else ""
         return f"gradient check ({self.tier}, {self.precision}): {told}"
 
 
@@ -186,6 +196,11 @@ def reading(error: float) -> str:
         ('as close as float64 gets', 'probably wrong')
     """
     return next(words for bound, words in LADDER if not error >= bound) if error == error else "not a number"
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows no tuples."""
+    return {key: tuple(cast("list[Any]", each)) if isinstance(each, list) else each for key, each in values.items()}
 
 
 def _short(value: float | None) -> str:

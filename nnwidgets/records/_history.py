@@ -14,10 +14,13 @@ import numpy.typing as npt
 
 from . import _frames, _npz
 from ._columns import Columns
+from ._gradient_report import GradientReport
 from ._histogram import Histogram
 from ._series import Series
 
 WHOLE = ("",)
+# Gradient checks kept.
+REPORTS = 20
 
 
 class UnknownReading(KeyError):
@@ -83,6 +86,7 @@ class History:
         self.lock = threading.RLock()
         self._columns: dict[str, tuple[Columns, int]] = {}
         self._histograms: dict[str, tuple[Histogram, Histogram]] = {}
+        self._gradient_reports: list[GradientReport] = []
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
         """Add readings of some layers at one step: ``readings[name]`` has one value a layer."""
@@ -102,6 +106,17 @@ class History:
             first, _ = self._histograms.get(histogram.name, (histogram, histogram))
             self._histograms[histogram.name] = (first, histogram)
             self.version += 1
+
+    def add_gradient_report(self, report: GradientReport) -> None:
+        """Keep the result of a gradient check; of more than a few, the newest."""
+        with self.lock:
+            self._gradient_reports = [*self._gradient_reports, report][-REPORTS:]
+            self.version += 1
+
+    @property
+    def gradient_reports(self) -> tuple[GradientReport, ...]:
+        """The newest gradient checks, oldest first."""
+        return tuple(self._gradient_reports)
 
     def table(self, what: str, readings: tuple[str, ...], layers: tuple[str, ...]) -> Table:
         """The writer for some readings of the same layers; made at the first call.
@@ -154,6 +169,7 @@ class History:
                 columns.truncate(step)
             kept = {name: pair for name, pair in self._histograms.items() if pair[0].step <= step}
             self._histograms = {name: (old, new if new.step <= step else old) for name, (old, new) in kept.items()}
+            self._gradient_reports = [each for each in self._gradient_reports if each.step <= step]
             self.version += 1
 
     @property
@@ -186,6 +202,7 @@ class History:
                 for columns, width in zip(tables, widths, strict=True)
             ],
             "histograms": [{"name": each.name, "step": each.step, "layers": each.layers} for each in histograms],
+            "gradient_reports": [each.to_dict() for each in self._gradient_reports],
         }
         arrays = {f"table{i}_{key}": array for i, table in enumerate(packed) for key, array in table.items()}
         for i, each in enumerate(histograms):
@@ -206,6 +223,8 @@ class History:
         for i, each in enumerate(about["histograms"]):
             low, high, counts = (arrays[f"histogram{i}_{key}"] for key in ("low", "high", "counts"))
             history.add_histogram(Histogram(each["name"], each["step"], tuple(each["layers"]), low, high, counts))
+        for each in about.get("gradient_reports", ()):
+            history.add_gradient_report(GradientReport.from_dict(each))
         return history
 
     def __repr__(self) -> str:

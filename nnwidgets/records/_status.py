@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 RunState = Literal["idle", "compiling", "running", "paused", "stopped", "finished"]
-CommandName = Literal["pause", "resume", "step", "run", "stop", "multiplier", "pause_when", "forget_pauses"]
+CommandName = Literal[
+    "pause", "resume", "step", "run", "stop", "multiplier", "pause_when", "forget_pauses", "gradcheck"
+]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Command:
     Attributes:
         name: what to do.
         value: ``run``: how many steps (int); ``multiplier``: the factor (float); ``pause_when``: a condition
-            (see `nnw.Session.pause_when`); else None.
+            (see `nnw.Session.pause_when`); ``gradcheck``: the tier; else None.
     """
 
     name: CommandName

@@ -98,10 +98,10 @@ def scan_counts(eqn: Any) -> tuple[int, int]:
 
 def bind(eqn: Any, values: list[Any], params: dict[str, Any] | None = None) -> list[Any]:
     """Runs one equation on these values, with its own parameters unless others are given."""
-    bound = eqn.primitive.get_bind_params(eqn.params if params is None else params)
+    bound: Any = eqn.primitive.get_bind_params(eqn.params if params is None else params)
     # A pair before JAX 0.10, one dict since.
-    functions, params = bound if isinstance(bound, tuple) else ((), bound)
-    outputs = eqn.primitive.bind(*functions, *values, **params)
+    functions, given = bound if isinstance(bound, tuple) else ((), bound)
+    outputs = eqn.primitive.bind(*functions, *values, **given)
     return list(outputs) if eqn.primitive.multiple_results else [outputs]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ class Desk:
         rules: see `Session`.
         panels: see `Session`.
         start: begins a run of so many steps when the user asks for one and none is running; None where that is not ours.
+        check: checks the gradients in a tier, here and now; None where that cannot be done.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Desk:
         rules: Sequence[Any],
         panels: Sequence[Any],
         start: Callable[[int], None] | None = None,
+        check: Callable[[str], None] | None = None,
     ) -> None:
         self.history = History()
         self.governor = Governor(budget)
@@ -50,7 +53,7 @@ class Desk:
         # for each kind shown, which kind of the governor's pays for it
         self.kinds = dict(zip(_KINDS, _KINDS, strict=True))
         self.dashboard = Dashboard(self.history, self.receive, panels, rules=[type(rule).__name__ for rule in rules])
-        self._rules, self._start = tuple(rules), start
+        self._rules, self._start, self._check = tuple(rules), start, check
         self._broken_rules: set[int] = set()
         self._findings: tuple[Finding, ...] = ()
         self._judged = -1
@@ -85,7 +88,10 @@ class Desk:
         if not self.running and command.name in ("step", "run") and self._start is not None:
             return self._start(1 if command.name == "step" else int(command.value))
         self.controls.send(command)
-        if not self.running:
+        if not self.running and command.name == "gradcheck":
+            # it takes long: a thread of its own leaves the kernel free for the next click
+            threading.Thread(target=self._obey_aside, daemon=True).start()
+        elif not self.running:
             self.obey()
             self.show(force=True)
         return None
@@ -97,6 +103,8 @@ class Desk:
             try:
                 if command.name == "run":
                     self._run_on(int(command.value))
+                elif command.name == "gradcheck":
+                    self._check_gradients(str(command.value))
                 else:
                     self.controls.apply(command)
                 if command.name == "multiplier":
@@ -169,6 +177,19 @@ class Desk:
         # while the run stands still a redraw costs it nothing
         if self.status.state != "paused":
             self.governor.charge("redraw", time.perf_counter() - started, measured=sent)
+
+    def _obey_aside(self) -> None:
+        self.obey()
+        self.show(force=True)
+
+    def _check_gradients(self, tier: str) -> None:
+        if self._check is None:
+            raise ValueError("this needs a Session; in a loop of your own, call nnw.gradcheck(loss_fn, params, batch).")
+        before = self.status.message
+        try:
+            self._check(tier)
+        finally:
+            self.status = replace(self.status, message=before)
 
     def _run_on(self, steps: int) -> None:
         """Make so many more steps and pause; the run itself is at least as long as that."""

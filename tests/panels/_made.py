@@ -9,7 +9,7 @@ import numpy as np
 from comm.base_comm import BaseComm
 
 from nnwidgets.panels._comms import all_widgets
-from nnwidgets.records import Finding, Histogram, History, Status
+from nnwidgets.records import Finding, GradientReport, Histogram, History, RuleCheck, Status, TensorCheck
 
 LAYERS = ("Conv_0/bias", "Conv_0/kernel", "Dense_0/bias", "Dense_0/kernel")
 FINDING = Finding("NonFinite", "problem", "Dense_0", 7, "<b>bad</b>", "Lower it.", evidence={"loss": float("nan")})
@@ -43,7 +43,27 @@ def record(history: History, steps: range, *, scale: float = 1.0) -> History:
     edge = np.full(len(LAYERS), scale, np.float32)
     for kind in ("gradient", "activation"):
         history.add_histogram(Histogram(f"{kind}/histogram", steps[-1], LAYERS, -edge, edge, counts))
+    history.add_gradient_report(gradient_report(scale, step=steps[-1]))
     return history
+
+
+def gradient_report(scale: float = 1.0, *, step: int = 7) -> GradientReport:
+    """A check with a tensor of each kind: right, at a corner, wrong, without a gradient."""
+    conv_bias, conv, dense_bias, dense = LAYERS
+    tensors = (
+        TensorCheck(
+            conv_bias, (4,), "kink", 3e-8 * scale, slopes=(0.25 * scale, 0.5 * scale),
+            analytic=(scale,), numeric=(1.4 * scale,), sampled=("direction",),
+        ),
+        TensorCheck(
+            conv, (3, 3, 1, 4), "wrong", 0.5 * scale, own_error=1e-6, sensitivity=2e-6, words="custom_vjp <f> at model.py:3",
+            analytic=(scale, 0.2 * scale), numeric=(2 * scale, 0.4 * scale), sampled=("direction", "17"),
+        ),
+        TensorCheck(dense_bias, (2,), "unreached"),
+        TensorCheck(dense, (5, 2), "ok", 1e-10 * scale, shares={"data": 0.25, "penalty": 0.75}),
+    )  # fmt: skip
+    rules = (RuleCheck("f", "custom_vjp", "model.py:3", None, 0.5, wrong=True),)
+    return GradientReport(tensors, rules, step=step, examples=8, evaluations=26, seconds=1.5, notes=("x < y",))
 
 
 def running(step: int = 1, **changes) -> Status:

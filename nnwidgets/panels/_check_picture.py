@@ -1,0 +1,84 @@
+"""Numeric against analytic derivatives of one tensor, as a small SVG in the colours of the theme."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from nnwidgets.records import TensorCheck
+from nnwidgets.records import reading as words_of
+
+from ._theme import number
+
+SIZE, EDGE = 240, 34
+
+
+def picture(tensor: TensorCheck) -> str:
+    """A point a direction or coordinate: right ones lie on the diagonal. At a kink, the two one-sided slopes below it."""
+    pairs = [
+        (a, n, label)
+        for a, n, label in zip(tensor.analytic, tensor.numeric, tensor.sampled, strict=True)
+        if math.isfinite(a) and math.isfinite(n)
+    ]
+    below = _below(tensor)
+    if not pairs:
+        return f'<div class="nnw-note">{html.escape(below or "nothing was sampled")}</div>'
+    low = min(min(a, n) for a, n, _ in pairs)
+    high = max(max(a, n) for a, n, _ in pairs)
+    margin = 0.08 * (high - low) or abs(high) or 1.0
+    low, high = min(low, 0.0) - margin, max(high, 0.0) + margin
+
+    def across(value: float) -> float:
+        return EDGE + (SIZE - EDGE - 6) * (value - low) / (high - low)
+
+    def up(value: float) -> float:
+        return SIZE - across(value)
+
+    bad = tensor.verdict in ("wrong", "non-finite")
+    points = "".join(
+        f'<circle cx="{across(a):.1f}" cy="{up(n):.1f}" r="{4 if label == "direction" else 3}" '
+        f'class="{"nnw-bad" if bad and not math.isclose(a, n, rel_tol=1e-4, abs_tol=1e-9) else ""}">'
+        f"<title>{html.escape(_name(label))}: analytic {number(a, 5)}, numeric {number(n, 5)}</title></circle>"
+        for a, n, label in pairs
+    )
+    zero = "".join(
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="nnw-grid-line"/>'
+        for x1, y1, x2, y2 in (
+            (across(0), up(low), across(0), up(high)),
+            (across(low), up(0), across(high), up(0)),
+        )
+    )
+    ends = f'x1="{across(low):.1f}" y1="{up(low):.1f}" x2="{across(high):.1f}" y2="{up(high):.1f}"'
+    diagonal = f'<line {ends} class="nnw-diagonal"/>'
+    ticks = "".join(
+        f'<text x="{across(value):.1f}" y="{SIZE - EDGE + 16}" text-anchor="{anchor}">{number(value, 2)}</text>'
+        f'<text x="{EDGE - 4}" y="{up(value) + shift:.1f}" text-anchor="end">{number(value, 2)}</text>'
+        for value, anchor, shift in ((low, "start", 0), (high, "end", 10))
+    )
+    middle = (SIZE - EDGE) / 2
+    labels = (
+        f'<text x="{(SIZE + EDGE) / 2}" y="{SIZE - 4}" text-anchor="middle">analytic</text>'
+        f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">numeric</text>'
+    )
+    alt = f"numeric against analytic derivatives of {html.escape(tensor.path)}"
+    return (
+        f'<svg class="nnw-picture" viewBox="0 0 {SIZE} {SIZE}" width="{SIZE}" height="{SIZE}" role="img" aria-label="{alt}">'
+        f"{zero}{diagonal}{points}{ticks}{labels}</svg>"
+        f'<div class="nnw-note">{html.escape(below)}</div>'
+    )
+
+
+def _below(tensor: TensorCheck) -> str:
+    parts = []
+    if tensor.slopes is not None and all(map(math.isfinite, tensor.slopes)):
+        left, right = (number(each, 4) for each in tensor.slopes)
+        parts.append(f"a corner of the loss: slope to the left {left}, to the right {right}")
+    if tensor.error is not None:
+        parts.append(f"error {tensor.error:.1e}: {words_of(tensor.error)}")
+    if tensor.words:
+        parts.append(tensor.words)
+    return "; ".join(parts)
+
+
+def _name(label: str) -> str:
+    return label if label == "direction" else f"coordinate {label}"

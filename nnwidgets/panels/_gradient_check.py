@@ -1,0 +1,161 @@
+"""Whether the gradients are right, tensor by tensor."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+
+import ipywidgets
+
+from nnwidgets.records import Command, Finding, GradientReport, History, TensorCheck
+
+from ._check_picture import picture
+from ._panel import Panel
+from ._theme import colour_of, layer_colours, number
+
+SHOWN = 60
+_SIGNS = {"ok": "\u2713", "kink": "\u2713", "unreached": "\u2013", "skipped": "\u2013", "stopped": "!", "unsure": "?"}
+
+
+class GradientCheck(Panel):
+    """The newest gradient check: a verdict for each tensor, its error on a log scale, and numeric against analytic.
+
+    Tells apart: a wrong gradient (red) from a corner of the loss at this very point (a kink, which is no fault), and a
+    fault of the rule from one of precision: the second number is the gradient in the model's own precision against
+    float64. Errors are relative, |a - n| / max(|a|, |n|); under 1e-7 is as close as float64 gets, over 1e-2 probably wrong,
+    between 1e-4 and 1e-2 suspicious (the ladder of Stanford's CS231n notes).
+
+    Attributes:
+        send: takes the wish for a check; the dashboard sets it.
+    """
+
+    title = "Gradient check"
+    wide = True
+
+    def __init__(self) -> None:
+        self.send: Callable[[Command], None] = lambda command: None
+        self._report: GradientReport | None = None
+        self._quick = self._button("Check gradients", "One direction a tensor: seconds", "quick")
+        self._full = self._button("Check fully", "Also single coordinates of every tensor: slower", "full")
+        self._headline, self._table, self._picture = (ipywidgets.HTML() for _ in range(3))
+        self._chosen = ipywidgets.Dropdown(options=[], description="", tooltip="Which tensor's picture to show")
+        self._chosen.observe(self._choose, "value")
+        self._offering = False
+        self._side = ipywidgets.VBox([self._chosen, self._picture], layout={"width": "280px", "flex": "0 0 auto"})
+        scroll = ipywidgets.Box([self._table], layout={"flex": "1 1 320px", "min_width": "0"}).add_class("nnw-scroll")
+        bar = ipywidgets.HBox([self._quick, self._full, self._headline]).add_class("nnw-row")
+        body = ipywidgets.HBox([scroll, self._side]).add_class("nnw-check")
+        self.widget = ipywidgets.VBox([bar, body])
+
+    def update(self, history: History, findings: Sequence[Finding]) -> str | None:
+        """Show the newest report."""
+        report = history.gradient_reports[-1] if history.gradient_reports else None
+        if report is None:
+            self._headline.value = (
+                '<span class="nnw-note">Waits for a check: is every gradient the slope of the loss? '
+                "The run holds meanwhile, and goes on as if nothing had been.</span>"
+            )
+            self._side.layout.display = "none"
+            return None
+        if report is not self._report:
+            self._report = report
+            ordered = sorted(report.tensors, key=_rank)
+            self._side.layout.display = ""
+            self._headline.value = _headline(report)
+            self._table.value = _table(report, ordered[:SHOWN], layer_colours(history))
+            paths = [each.path for each in ordered[:SHOWN]]
+            self._offer(paths)
+        chosen = next((each for each in report.tensors if each.path == self._chosen.value), None)
+        self._picture.value = picture(chosen) if chosen is not None else ""
+        return None
+
+    def _offer(self, paths: list[str]) -> None:
+        """Fill the list, and choose the first; that is no choice of the user's."""
+        self._offering = True
+        with self._chosen.hold_sync():
+            self._chosen.options = paths
+            self._chosen.value = paths[0] if paths else None
+        self._offering = False
+
+    def _choose(self, change: object) -> None:
+        if not self._offering:
+            self.redraw()
+
+    def _button(self, text: str, tooltip: str, tier: str) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=text, tooltip=tooltip, icon="check")
+        button.on_click(lambda _: self._ask(tier))
+        return button
+
+    def _ask(self, tier: str) -> None:
+        self._headline.value = '<span class="nnw-message">checking gradients \u2026</span>'
+        self.send(Command("gradcheck", tier))
+
+
+def _rank(tensor: TensorCheck) -> tuple[int, float]:
+    order = ("wrong", "non-finite", "stopped", "unsure", "kink", "ok", "unreached", "skipped")
+    return order.index(tensor.verdict), -(tensor.error or 0.0)
+
+
+def _headline(report: GradientReport) -> str:
+    used = f"{report.examples} examples" if report.examples else "the whole batch"
+    about = f"step {report.step:,}, {used}, {report.evaluations:,} evaluations, {number(report.seconds, 2)} s"
+    sign, kind = ("\u2713", "nnw-healthy") if report.ok else ("", "nnw-alarm" if _is_alarm(report) else "")
+    notes = "".join(f'<div class="nnw-note">{html.escape(note)}</div>' for note in report.notes)
+    return (
+        f'<span class="{kind}"><b>{sign} {html.escape(report.headline.partition(": ")[2])}</b></span> '
+        f'<span class="nnw-note">{html.escape(report.precision)}; {about}</span>{notes}'
+    )
+
+
+def _is_alarm(report: GradientReport) -> bool:
+    return any(each.verdict in ("wrong", "non-finite") for each in report.tensors)
+
+
+def _table(report: GradientReport, tensors: Sequence[TensorCheck], colours: dict[str, str]) -> str:
+    names = ("", "tensor", "verdict", "relative error", "", "own precision", "seen from")
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
+    rows = "".join(_row(each, colour_of(each.path, colours)) for each in tensors)
+    more = len(report.tensors) - len(tensors)
+    rest = (
+        f'<div class="nnw-note">and {more} more, all right: session.gradcheck() returns them</div>' if more > 0 else ""
+    )
+    legend = (
+        '<div class="nnw-note">bar: 1e-12 to 1; ticks at 1e-7 (as close as float64 gets), 1e-4 and 1e-2 (probably wrong). '
+        "Own precision: the gradient as the model computes it, against float64. Seen from: the smallest relative error in one "
+        "typical coordinate that this check sees.</div>"
+    )
+    return f'<table class="nnw-table">{head}{rows}</table>{rest}{legend}'
+
+
+def _row(tensor: TensorCheck, colour: str) -> str:
+    escape, bad = html.escape, tensor.verdict in ("wrong", "non-finite")
+    sign = _SIGNS.get(tensor.verdict, "\u2717")
+    words = tensor.words or (_kink_words(tensor) if tensor.slopes else "")
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in tensor.shares.items())
+    below = " \u00b7 ".join(part for part in (words, f"share of the gradient: {shares}" if shares else "") if part)
+    return (
+        f'<tr class="{"nnw-alarm" if bad else ""}"><td>{sign}</td>'
+        f'<td><span class="nnw-chip" style="background:{colour}"></span>{escape(tensor.path)}'
+        + (f'<div class="nnw-note">{escape(below)}</div>' if below else "")
+        + f"</td><td>{tensor.verdict}</td><td>{_number(tensor.error)}</td><td>{_bar(tensor.error, bad)}</td>"
+        f"<td>{_number(tensor.own_error)}</td><td>{_number(tensor.sensitivity)}</td></tr>"
+    )
+
+
+def _kink_words(tensor: TensorCheck) -> str:
+    assert tensor.slopes is not None
+    left, right = (number(each) for each in tensor.slopes)
+    return f"slope to the left {left}, to the right {right}" if left != "NaN" else "a corner of the loss"
+
+
+def _number(value: float | None) -> str:
+    return "\u2013" if value is None else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _bar(error: float | None, bad: bool) -> str:
+    """The error between 1e-12 and 1, with the ladder's marks."""
+    share = 0.0 if not error else min(1.0, max(0.0, (math.log10(error) + 12) / 12)) if error == error else 1.0
+    ticks = "".join(f'<i style="left:{100 * (power + 12) / 12:.0f}%"></i>' for power in (-7, -4, -2))
+    bar = f'<div class="{"nnw-bad" if bad else ""}" style="width:{100 * share:.0f}%"></div>'
+    return f'<div class="nnw-error-bar">{bar}{ticks}</div>'

@@ -1,0 +1,76 @@
+"""The panel of gradient checks: what it shows, and what its buttons ask for."""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from nnwidgets.panels import Dashboard, GradientCheck
+from nnwidgets.panels._check_picture import picture
+from nnwidgets.panels._comms import all_widgets
+from nnwidgets.records import Command, GradientReport, History, TensorCheck
+
+from ._made import gradient_report, texts
+
+
+def shown(report: GradientReport) -> GradientCheck:
+    panel, history = GradientCheck(), History()
+    history.add_gradient_report(report)
+    panel.update(history, ())
+    return panel
+
+
+def test_each_tensor_has_its_verdict_the_gravest_first():
+    text = texts(shown(gradient_report()).widget)
+    assert text.index("Conv_0/kernel") < text.index("Conv_0/bias") < text.index("Dense_0/kernel")
+    for part in (
+        "1 kink, 1 wrong, 1 unreached of 4 tensors",
+        "custom_vjp &lt;f&gt; at model.py:3",
+        "slope to the left 0.25, to the right 0.5",
+        "share of the gradient: data 25 %, penalty 75 %",
+        "x &lt; y",
+        "8 examples, 26 evaluations, 1.5 s",
+        "5e-1",
+    ):
+        assert part in text
+
+
+def test_only_what_is_wrong_is_red():
+    tensor = TensorCheck("w", (2,), "ok", 1e-9, analytic=(1.0,), numeric=(1.0,), sampled=("0",))
+    wrong, right = gradient_report(), GradientReport((tensor,))
+    assert texts(shown(wrong).widget).count('<tr class="nnw-alarm"') == 1
+    text = texts(shown(right).widget)
+    assert "nnw-alarm" not in text
+    assert "nnw-bad" not in text
+    assert "nnw-healthy" in text
+
+
+def test_the_picture_is_that_of_the_chosen_tensor():
+    panel = shown(gradient_report())
+    chosen = next(each for each in all_widgets(panel.widget) if isinstance(each, ipywidgets.Dropdown))
+    assert chosen.value == "Conv_0/kernel"
+    assert "coordinate 17: analytic 0.2, numeric 0.4" in texts(panel.widget)
+    history = History()
+    history.add_gradient_report(gradient_report())
+    panel.redraw = lambda: panel.update(history, ())
+    panel.update(history, ())
+    chosen.value = "Conv_0/bias"
+    assert "a corner of the loss: slope to the left 0.25, to the right 0.5" in texts(panel.widget)
+
+
+def test_points_on_the_diagonal_lie_on_it():
+    drawn = picture(TensorCheck("w", (2,), "ok", analytic=(1.0, -3.0), numeric=(1.0, -3.0), sampled=("0", "1")))
+    circles = [part.split('" ')[:2] for part in drawn.split("<circle ")[1:]]
+    for cx, cy in circles:
+        assert abs(float(cx.split('"')[1]) + float(cy.split('"')[1]) - 240) < 0.11
+    assert picture(TensorCheck("w", (2,), "unreached")) == '<div class="nnw-note">nothing was sampled</div>'
+
+
+def test_the_buttons_ask_for_a_check():
+    sent: list[Command] = []
+    dashboard = Dashboard(History(), sent.append)
+    buttons = [each for each in all_widgets(dashboard.widget) if isinstance(each, ipywidgets.Button)]
+    for text in ("Check gradients", "Check fully"):
+        next(each for each in buttons if each.description == text).click()
+    assert sent == [Command("gradcheck", "quick"), Command("gradcheck", "full")]
+    assert "checking gradients" in texts(dashboard.widget)
+    dashboard.close()
