@@ -35,6 +35,7 @@ class Dashboard:
         rules: the names of the rules that look at the run, for the panel of findings and for the text.
 
     Attributes:
+        rules: the same; to be changed when one has found what it waited for.
         min_interval: seconds between two refreshes, at least.
         seconds_spent: seconds of Python time spent refreshing and polling, in the thread of the loop.
     """
@@ -48,7 +49,7 @@ class Dashboard:
         rules: Sequence[str] = (),
     ) -> None:
         self.history, self.min_interval, self.seconds_spent = history, 0.1, 0.0
-        self._send, self._panels, self._rules = send, panels, tuple(rules)
+        self._send, self._panels, self.rules = send, panels, tuple(rules)
         self._pacing = Pacing()
         self._status = Status()
         self._findings: tuple[Finding, ...] = ()
@@ -130,7 +131,7 @@ class Dashboard:
             self._widget, self._pacing, self._colours = None, Pacing(), {}
 
     def __repr__(self) -> str:
-        return summary(self._status, self.history, self._findings, self._notices, self._rules)
+        return summary(self._status, self.history, self._findings, self._notices, self.rules)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         # a cell that ends with session.run(...) would show a second dashboard below the first: it gets the text
@@ -169,7 +170,7 @@ class Dashboard:
 
     def _draw_card(self, card: Card, *, force: bool = False) -> None:
         if hasattr(card.panel, "notices"):
-            card.panel.notices, card.panel.rules = self._notices, self._rules
+            card.panel.notices, card.panel.rules = self._notices, self.rules
         version = (self.history.version, *map(id, self._findings), *map(id, self._notices))
         card.draw(self.history, self._findings, version, force=force)
 

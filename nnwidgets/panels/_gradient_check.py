@@ -155,7 +155,8 @@ def _number(value: float | None) -> str:
 
 def _bar(error: float | None, bad: bool) -> str:
     """The error between 1e-12 and 1, with the ladder's marks."""
-    share = 0.0 if not error else min(1.0, max(0.0, (math.log10(error) + 12) / 12)) if error == error else 1.0
+    size = max(0.0, error or 0.0) if error == error else 1.0
+    share = min(1.0, max(0.0, (math.log10(size) + 12) / 12)) if 0 < size < math.inf else float(size == math.inf)
     ticks = "".join(f'<i style="left:{100 * (power + 12) / 12:.0f}%"></i>' for power in (-7, -4, -2))
     bar = f'<div class="{"nnw-bad" if bad else ""}" style="width:{100 * share:.0f}%"></div>'
     return f'<div class="nnw-error-bar">{bar}{ticks}</div>'

@@ -195,7 +195,7 @@ def reading(error: float) -> str:
         >>> reading(3e-9), reading(0.5)
         ('as close as float64 gets', 'probably wrong')
     """
-    return next(words for bound, words in LADDER if not error >= bound) if error == error else "not a number"
+    return next((words for bound, words in LADDER if error < bound), "probably wrong" if error > 0 else "not a number")
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnwidgets.records import Finding, GradientReport, History, TensorCheck
+from nnwidgets.records import Finding, GradientReport, History, TensorCheck, UnknownReading
 
 _SEVERITY = {"wrong": "problem", "non-finite": "problem", "stopped": "note"}
 
@@ -18,9 +18,13 @@ class WrongGradient:
     """
 
     def check(self, history: History) -> Finding | None:
-        """The gravest tensor of the newest check, with the others as evidence; None if all are right."""
+        """The gravest tensor of the newest check, with the others as evidence; None if all are right.
+
+        Raises:
+            UnknownReading: no gradient check was made yet.
+        """
         if not history.gradient_reports:
-            return None
+            raise UnknownReading("no gradient check was made yet: type session.gradcheck().")
         report = history.gradient_reports[-1]
         told = [each for each in report.tensors if each.verdict in _SEVERITY]
         if not told:

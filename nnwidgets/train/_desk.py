@@ -52,9 +52,10 @@ class Desk:
         self.running = False
         # for each kind shown, which kind of the governor's pays for it
         self.kinds = dict(zip(_KINDS, _KINDS, strict=True))
-        self.dashboard = Dashboard(self.history, self.receive, panels, rules=[type(rule).__name__ for rule in rules])
+        self.dashboard = Dashboard(self.history, self.receive, panels, rules=[_name(rule) for rule in rules])
         self._rules, self._start, self._check = tuple(rules), start, check
         self._broken_rules: set[int] = set()
+        self._waiting_rules: set[int] = set()
         self._findings: tuple[Finding, ...] = ()
         self._judged = -1
         self._told: set[str] = set()
@@ -65,7 +66,10 @@ class Desk:
         """What the rules say of the history as it is now; a rule that fails becomes a notice, once."""
         if self._judged != self.history.version:
             self._judged = self.history.version
+            self._waiting_rules.clear()
             self._findings = tuple(found for rule in self._rules for found in self._judge(rule))
+            # one that waits for its readings did not look
+            self.dashboard.rules = tuple(_name(rule) for rule in self._rules if id(rule) not in self._waiting_rules)
         return self._findings
 
     def begin(self, target: int | None, message: str) -> None:
@@ -232,15 +236,20 @@ class Desk:
                 raise TypeError(f"check(history) must return a Finding, None, or a list of Findings; got {found!r}")
         except UnknownReading:
             # what it looks at was not read yet
+            self._waiting_rules.add(id(rule))
             return []
         except Exception as error:
             self._broken_rules.add(id(rule))
-            name = rule.__name__ if isinstance(rule, type) else type(rule).__name__
+            name = _name(rule)
             hint = f"; give an instance, {name}()" if isinstance(rule, type) else ""
             message = f"the rule was left out: {error}{hint}"
             self.notices.append(Notice(name, message, traceback.format_exc()))
             return []
         return findings
+
+
+def _name(rule: Any) -> str:
+    return rule.__name__ if isinstance(rule, type) else type(rule).__name__
 
 
 class _Newest(Mapping[str, Any]):

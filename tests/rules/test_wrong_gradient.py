@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnwidgets.records import GradientReport, History, RuleCheck, TensorCheck
+from nnwidgets.records import GradientReport, History, RuleCheck, TensorCheck, UnknownReading
 from nnwidgets.rules import WrongGradient
 
 
@@ -14,8 +14,9 @@ def judged(*tensors: TensorCheck, rules: tuple[RuleCheck, ...] = ()):
     return WrongGradient().check(history)
 
 
-def test_it_is_silent_without_a_check_and_on_right_gradients() -> None:
-    assert WrongGradient().check(History()) is None
+def test_it_waits_for_a_check_and_is_silent_on_right_gradients() -> None:
+    with pytest.raises(UnknownReading, match=r"session.gradcheck\(\)"):
+        WrongGradient().check(History())
     verdicts = ("ok", "kink", "unreached", "unsure", "skipped")
     assert judged(*(TensorCheck(each, (1,), each) for each in verdicts)) is None
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import optax
 import pytest
 
+import nnwidgets as nnw
 from nnwidgets.records import Command, Status
 from nnwidgets.train._desk import Desk
 
@@ -58,6 +60,16 @@ def test_the_end_tells_a_step_that_was_cut_off(desk: Desk) -> None:
     loop(desk, 3, {})
     desk.end("stopped", "interrupted", 4)
     assert desk.status.step == 4
+
+
+def test_a_rule_that_waits_for_its_readings_is_not_said_to_have_looked() -> None:
+    session = nnw.Session(
+        nnw.Objective(lambda params, batch: (params["w"] ** 2).sum(), {"w": 1.0}), optax.sgd(0.1), [1.0]
+    )
+    text = repr(session.run(2))
+    assert "the one rule that looks, NonFinite, checks only that" in text
+    session.gradcheck()
+    assert "2 rules looked: NonFinite, WrongGradient" in repr(session)
 
 
 @pytest.mark.parametrize(("condition", "judges"), [(("step", 30), False), ("finding", True)])
