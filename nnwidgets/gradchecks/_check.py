@@ -229,14 +229,16 @@ class _Looks:
 
     def _sensitivity(self, point: Point, t: int) -> float | None:
         """The smallest relative error in one coordinate of typical size that is seen, in the part where that is worst."""
-        size, norms = self.programs.sizes[t], point.norms[:, t]
-        if not norms.all():
+        norms = point.norms[:, t]
+        if not norms.any():
             return None
-        typical = norms / np.sqrt(size)
+        # a part that does not depend on it has nothing to be wrong
+        typical = np.where(norms > 0, norms, np.inf) / np.sqrt(self.programs.sizes[t])
         if point.forward_errors is not None and np.isfinite(point.forward_errors[:, t]).all():
             return float((self.tolerance.forward * point.scale[:, t] / typical).max())
         noise = self.tolerance.noise(np.abs(point.values).max(), np.array(self.tolerance.first))
-        return float(((self.tolerance.relative * norms + noise) * np.sqrt(2 * size) / typical).max())
+        seen = (self.tolerance.relative * norms + noise) * np.sqrt(2 * self.programs.sizes[t])
+        return float((seen / typical).max())
 
     def _unrepeatable(self) -> str:
         """Why the loss has no differences, or ""."""
