@@ -10,7 +10,7 @@ from nnwidgets.records import reading as words_of
 
 from ._theme import number
 
-SIZE, EDGE = 240, 34
+SIZE, EDGE = 250, 46
 
 
 def picture(tensor: TensorCheck) -> str:
@@ -58,7 +58,7 @@ def picture(tensor: TensorCheck) -> str:
     middle = (SIZE - EDGE) / 2
     labels = (
         f'<text x="{(SIZE + EDGE) / 2}" y="{SIZE - 4}" text-anchor="middle">analytic</text>'
-        f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">numeric</text>'
+        f'<text x="10" y="{middle}" text-anchor="middle" transform="rotate(-90 10 {middle})">numeric</text>'
     )
     alt = f"numeric against analytic derivatives of {html.escape(tensor.path)}"
     return (

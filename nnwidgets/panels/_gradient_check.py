@@ -15,6 +15,7 @@ from ._panel import Panel
 from ._theme import colour_of, layer_colours, number
 
 SHOWN = 60
+WRONG_SIGN = "\u2717"
 _SIGNS = {"ok": "\u2713", "kink": "\u2713", "unreached": "\u2013", "skipped": "\u2013", "stopped": "!", "unsure": "?"}
 
 
@@ -101,10 +102,15 @@ def _headline(report: GradientReport) -> str:
     used = f"{report.examples} examples" if report.examples else "the whole batch"
     about = f"step {report.step:,}, {used}, {report.evaluations:,} evaluations, {number(report.seconds, 2)} s"
     sign, kind = ("\u2713", "nnw-healthy") if report.ok else ("", "nnw-alarm" if _is_alarm(report) else "")
-    notes = "".join(f'<div class="nnw-note">{html.escape(note)}</div>' for note in report.notes)
+    causes = [
+        f"cause: {rule.kind} {rule.name} at {rule.line or rule.defined or 'an unknown line'}, error {_number(rule.error)}"
+        for rule in report.rules
+        if rule.wrong
+    ]
+    below = "".join(f"<div>{html.escape(note)}</div>" for note in (*causes, *report.notes))
     return (
         f'<span class="{kind}"><b>{sign} {html.escape(report.headline.partition(": ")[2])}</b></span> '
-        f'<span class="nnw-note">{html.escape(report.precision)}; {about}</span>{notes}'
+        f'<span class="nnw-note">{html.escape(report.precision)}; {about}</span>{below}'
     )
 
 
@@ -130,16 +136,19 @@ def _table(report: GradientReport, tensors: Sequence[TensorCheck], colours: dict
 
 def _row(tensor: TensorCheck, colour: str) -> str:
     escape, bad = html.escape, tensor.verdict in ("wrong", "non-finite")
-    sign = _SIGNS.get(tensor.verdict, "\u2717")
-    words = tensor.words or (_kink_words(tensor) if tensor.slopes else "")
+    words = "" if bad else tensor.words or (_kink_words(tensor) if tensor.slopes else "")
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in tensor.shares.items())
     below = " \u00b7 ".join(part for part in (words, f"share of the gradient: {shares}" if shares else "") if part)
     return (
-        f'<tr class="{"nnw-alarm" if bad else ""}"><td>{sign}</td>'
-        f'<td><span class="nnw-chip" style="background:{colour}"></span>{escape(tensor.path)}'
-        + (f'<div class="nnw-note">{escape(below)}</div>' if below else "")
-        + f"</td><td>{tensor.verdict}</td><td>{_number(tensor.error)}</td><td>{_bar(tensor.error, bad)}</td>"
+        f'<tr class="{"nnw-alarm" if bad else ""}"><td>{_SIGNS.get(tensor.verdict, WRONG_SIGN)}</td>'
+        f'<td><span class="nnw-chip" style="background:{colour}"></span>{escape(tensor.path)}</td>'
+        f"<td>{tensor.verdict}</td><td>{_number(tensor.error)}</td><td>{_bar(tensor.error, bad)}</td>"
         f"<td>{_number(tensor.own_error)}</td><td>{_number(tensor.sensitivity)}</td></tr>"
+        + (
+            f'<tr class="nnw-below"><td></td><td colspan="6" class="nnw-note">{escape(below)}</td></tr>'
+            if below
+            else ""
+        )
     )
 
 

@@ -62,7 +62,7 @@ def gradient_report(scale: float = 1.0, *, step: int = 7) -> GradientReport:
         TensorCheck(dense_bias, (2,), "unreached"),
         TensorCheck(dense, (5, 2), "ok", 1e-10 * scale, shares={"data": 0.25, "penalty": 0.75}),
     )  # fmt: skip
-    rules = (RuleCheck("f", "custom_vjp", "model.py:3", None, 0.5, wrong=True),)
+    rules = (RuleCheck("<f>", "custom_vjp", "model.py:3", None, 0.5, wrong=True),)
     return GradientReport(tensors, rules, step=step, examples=8, evaluations=26, seconds=1.5, notes=("x < y",))
 
 
