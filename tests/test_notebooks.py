@@ -57,11 +57,13 @@ def test_the_readmes_other_code_runs() -> None:
         "batches": batches,
         "held_out": batches,
     }
-    _, own_code, own_parts, own_loop = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    _, own_code, own_parts, checks, own_loop = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(own_code.replace("1_000", "3"), names)
     exec(own_parts, names)
     assert names["session"].step == 3
     assert names["session"].notices == []
+    exec(checks, names | {"function": jnp.sin, "arguments": [jnp.ones(3)]})
+    assert [report.ok for report in names["session"].history.gradient_reports] == [True, True]
     head, body = own_loop.split("\n\n", 1)
     exec(head, names)
 

@@ -253,7 +253,17 @@ class _Looks:
         return ""
 
     def _progress(self, rows: int) -> Callable[[int], None]:
-        return lambda done: self._told(f"checking gradients: {min(done, rows)} of {rows} directions and coordinates")
+        started = time.perf_counter()
+        self._told(f"checking gradients: {2 * rows:,} evaluations of the loss")
+
+        def told(done: int) -> None:
+            left = (time.perf_counter() - started) / done * (rows - done)
+            if left > 1:
+                self._told(
+                    f"checking gradients: {done:,} of {rows:,} directions and coordinates, about {left:.0f} s left"
+                )
+
+        return told
 
     @cached_property
     def moved(self) -> Point | None:

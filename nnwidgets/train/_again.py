@@ -189,6 +189,14 @@ class Again:
             desk.governor.charge("statistics", self._copy_seconds, measured=False)
         return copies
 
+    def canonical(self, params: Any, state: Any) -> tuple[Any, Any]:
+        """A user's parameters and model state (the objective's if None) in trees like the objective's."""
+        like = {"params": self._objective.params, "state": self._state}
+        given = {"params": params, "state": self._state if state is None else state}
+        leaves = {what: self._in_order(what, tree, like[what]) for what, tree in given.items()}
+        found = (jax.tree.unflatten(jax.tree.structure(like[what]), leaves[what]) for what in like)
+        return next(found), next(found)
+
     def _in_order(self, what: str, tree: Any, like: Any) -> list[Any]:
         """The leaves of a user's tree in the order of the objective's."""
         leaves, structure = jax.tree.flatten(tree)

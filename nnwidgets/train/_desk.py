@@ -188,7 +188,7 @@ class Desk:
 
     def _check_gradients(self, tier: str) -> None:
         if self._check is None:
-            raise ValueError("this needs a Session; in a loop of your own, call nnw.gradcheck(loss_fn, params, batch).")
+            raise ValueError("nobody here knows the loss.")
         before = self.status.message
         try:
             self._check(tier)

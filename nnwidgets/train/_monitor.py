@@ -84,7 +84,8 @@ class Monitor(Watchable):
         self.objective = objective
         self.step = 0
         self._again = Again(objective, probes, seed)
-        self._desk = Desk(budget, (self._again.read,), rules, panels)
+        self._desk = Desk(budget, (self._again.read,), rules, panels, check=self._check_gradients)
+        self._newest: tuple[Any, Any, Any, Any] | None = None
         # one program reads all but the norms
         self._desk.kinds = {"norms": "norms"} | dict.fromkeys(self._desk.kinds, "statistics")
         self._desk.governor.join("norms")
@@ -180,6 +181,7 @@ class Monitor(Watchable):
             raise TypeError("params must be the parameters after the step, got None.")
         carried = find_instrumented(opt_state)
         step, self.step = self.step, self.step + 1
+        self._newest = (params, state, batch, rng)
         if not self._desk.running:
             self._say("record", "called outside of `for batch in monitor.steps(batches)`: little but the loss is read.")
         alone = self._desk.controls.paused or not self._desk.running
@@ -201,6 +203,18 @@ class Monitor(Watchable):
                 "makes them itself, so it can."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _now(self) -> tuple[Any, Any, Any, Any]:
+        params, state, batch, rng = self._newest or (None, None, None, None)
+        if batch is None:
+            raise ValueError(
+                "there is no batch to check the gradients on: type monitor.record(..., batch=batch) first."
+            )
+        if any(leaf.is_deleted() for leaf in jax.tree.leaves(params) if isinstance(leaf, jax.Array)):
+            raise ValueError(
+                "the parameters were donated to the next step: check while the loop is paused, or in its body."
+            )
+        return *self._again.canonical(params, state), batch, jax.random.key(0) if rng is None else rng
 
     def _passes(self, batches: Any, steps: int | None) -> Iterator[Any]:
         if self._ended_in is not None and self._ended_in == _cell():

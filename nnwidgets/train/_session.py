@@ -7,8 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,7 @@ import optax
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import GradientReport, Notice
+from nnwidgets.records import Notice
 from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
@@ -28,9 +27,6 @@ from ._desk import Desk
 from ._interrupt import Interrupts
 from ._programs import Programs, metric_names
 from ._watchable import Watchable
-
-if TYPE_CHECKING:
-    from nnwidgets.gradchecks import ObjectiveCheck
 
 
 class Session(Watchable):
@@ -103,7 +99,6 @@ class Session(Watchable):
         self.step = 0
         self._desk = Desk(budget, probes, rules, panels, start=self._run_aside, check=self._check_gradients)
         self._gradcheck_every = gradcheck_every
-        self._gradcheck: ObjectiveCheck | None = None
         self._batch: Any = None
         self._lock = threading.Lock()
         self._pending: list[tuple[int, Any]] = []
@@ -157,59 +152,9 @@ class Session(Watchable):
             self._lock.release()
         return self
 
-    def gradcheck(
-        self,
-        tier: str = "quick",
-        *,
-        batch: Any = None,
-        examples: int | None = 8,
-        coordinates: int = 10,
-        seed: int = 0,
-    ) -> GradientReport:
-        """Check every gradient numerically, at the parameters as they are now; the run is not changed.
-
-        Analytic against central differences in float64, whatever the model's precision, with the key of the coming step
-        and the model state held fixed. A corner of the loss (ReLU at 0, max-pooling) is told from a fault by looking again
-        at a point close by; a wrong gradient is traced to the custom rule or stop_gradient that causes it.
-
-        Args:
-            tier: "whole": two directions through all tensors; "quick": one direction a tensor, a verdict for each; "full":
-                also single coordinates, which takes ``2 * (2 + coordinates)`` evaluations of the loss a tensor.
-            batch: the batch to use; the one of the newest step if None.
-            examples: only the first so many examples of it; None for all.
-            coordinates: how many of each tensor "full" samples.
-            seed: of the directions and coordinates.
-
-        Returns:
-            the report; it is also kept in ``session.history.gradient_reports`` and drawn.
-
-        Raises:
-            ValueError: there is no such tier.
-        """
-        if self._gradcheck is None:
-            from nnwidgets.gradchecks import ObjectiveCheck
-
-            self._gradcheck = ObjectiveCheck(self.objective)
-        if batch is None:
-            batch = self._batches.first() if self._batch is None else self._batch
-        rng = self._programs.fold_in(self._key, np.uint32(self.step))
-        report = self._gradcheck(
-            self.params, self.state, batch, rng, examples=examples, tier=tier, coordinates=coordinates, seed=seed,
-            told=lambda words: self._desk.show(message=words, force=True),
-        )  # fmt: skip
-        report = replace(report, step=self.step)
-        self.history.add_gradient_report(report)
-        self._desk.show(message="", force=True)
-        return report
-
-    def _check_gradients(self, tier: str) -> None:
-        """Where nobody waits for the result: what fails becomes a notice."""
-        started = time.perf_counter()
-        try:
-            self.gradcheck(tier)
-        except Exception as error:
-            self.notices.append(Notice("gradcheck", str(error), traceback.format_exc()))
-        self._desk.governor.set_aside(time.perf_counter() - started)
+    def _now(self) -> tuple[Any, Any, Any, Any]:
+        batch = self._batches.first() if self._batch is None else self._batch
+        return self.params, self.state, batch, self._programs.fold_in(self._key, np.uint32(self.step))
 
     def _loop(self, interrupts: Interrupts) -> None:
         desk, first = self._desk, self.step

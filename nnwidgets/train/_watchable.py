@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+import traceback
+from dataclasses import replace
 from typing import Any
 
+from nnwidgets.objective import Objective
 from nnwidgets.panels import Dashboard
-from nnwidgets.records import Command, Finding, History, Notice, Status
+from nnwidgets.records import Command, Finding, GradientReport, History, Notice, Status
 
 from ._controls import condition
 from ._desk import Desk
@@ -15,10 +19,13 @@ class Watchable:
     """The readings, findings and dashboard of a run; displaying it shows the dashboard.
 
     Attributes:
+        objective: the loss.
         step: how many steps were made.
     """
 
     _desk: Desk
+    _gradcheck: Any = None
+    objective: Objective
     step: int
 
     @property
@@ -63,6 +70,63 @@ class Watchable:
         """Record numbers of your own under ``log/<name>``, at this step unless told otherwise."""
         for name, value in scalars.items():
             self.history.add_scalar(f"log/{name}", self.step if step is None else step, float(value))
+
+    def gradcheck(
+        self,
+        tier: str = "quick",
+        *,
+        batch: Any = None,
+        examples: int | None = 8,
+        coordinates: int = 10,
+        seed: int = 0,
+    ) -> GradientReport:
+        """Check every gradient numerically, at the parameters as they are now; the run is not changed.
+
+        Analytic against central differences in float64, whatever the model's precision, with the key of the coming step
+        and the model state held fixed. A corner of the loss (ReLU at 0, max-pooling) is told from a fault by looking again
+        at a point close by; a wrong gradient is traced to the custom rule or stop_gradient that causes it.
+
+        Args:
+            tier: "whole": two directions through all tensors; "quick": one direction a tensor, a verdict for each; "full":
+                also single coordinates, which takes ``2 * (2 + coordinates)`` evaluations of the loss a tensor.
+            batch: the batch to use; that of the newest step if None.
+            examples: only the first so many examples of it; None for all.
+            coordinates: how many of each tensor "full" samples.
+            seed: of the directions and coordinates.
+
+        Returns:
+            the report; it is also kept in ``session.history.gradient_reports`` and drawn.
+
+        Raises:
+            ValueError: there is no such tier.
+        """
+        from nnwidgets.gradchecks import ObjectiveCheck
+
+        if self._gradcheck is None:
+            self._gradcheck = ObjectiveCheck(self.objective)
+        params, state, newest, rng = self._now()
+        report = self._gradcheck(
+            params, state, newest if batch is None else batch, rng,
+            examples=examples, tier=tier, coordinates=coordinates, seed=seed,
+            told=lambda words: self._desk.show(message=words, force=True),
+        )  # fmt: skip
+        report = replace(report, step=self.step)
+        self.history.add_gradient_report(report)
+        self._desk.show(message="", force=True)
+        return report
+
+    def _check_gradients(self, tier: str) -> None:
+        """Where nobody waits for the result: what fails becomes a notice."""
+        started = time.perf_counter()
+        try:
+            self.gradcheck(tier)
+        except Exception as error:
+            self.notices.append(Notice("gradcheck", str(error), traceback.format_exc()))
+        self._desk.governor.set_aside(time.perf_counter() - started)
+
+    def _now(self) -> tuple[Any, Any, Any, Any]:
+        """Parameters, model state, batch and key, as the next step would have them."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return repr(self.dashboard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -102,3 +103,32 @@ def test_what_fails_in_a_check_becomes_a_notice_and_the_run_goes_on(monkeypatch:
 def test_an_unknown_tier_says_which_there_are() -> None:
     with pytest.raises(ValueError, match="tier must be one of whole, quick, full; got 'slow'"):
         make().gradcheck("slow")
+
+
+def test_a_monitor_checks_between_the_steps_of_a_loop_of_ones_own() -> None:
+    def loss_fn(params: Any, batch: Any) -> Any:
+        return jnp.mean((halved(batch @ params["w"])) ** 2)
+
+    monitor = nnw.Monitor(nnw.Objective(loss_fn, {"w": jnp.ones(3)}))
+    with pytest.raises(ValueError, match="no batch to check the gradients on"):
+        monitor.gradcheck()
+    tx = monitor.instrument(optax.sgd(0.1))
+    params = {"w": jnp.ones(3)}
+    opt_state = tx.init(params)
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def train_step(params: Any, opt_state: Any, batch: Any) -> Any:
+        loss, grads = jax.value_and_grad(loss_fn)(params, batch)
+        updates, opt_state = tx.update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, loss
+
+    for batch in monitor.steps([INPUTS[:, :3]] * 4):
+        if monitor.step == 2:
+            assert monitor.gradcheck().verdict("w") == "wrong"
+        params, opt_state, loss = train_step(params, opt_state, batch)
+        if monitor.step == 3:
+            with pytest.raises(ValueError, match="the parameters were donated"):
+                monitor.gradcheck()
+        opt_state = monitor.record(loss=loss, params=params, opt_state=opt_state, batch=batch)
+    assert monitor.step == 4
+    assert [each.step for each in monitor.history.gradient_reports] == [2]
