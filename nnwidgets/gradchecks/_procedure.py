@@ -1,0 +1,220 @@
+"""The procedure of a gradient check: suspicions at the point itself, verdicts close by, where no corner is in the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from nnwidgets.records import GradientReport, TensorCheck
+
+from ._function import Function
+from ._judge import Differences, Tolerance, judge
+from ._look import Look
+from ._point import Point
+from ._programs import Programs
+from ._rows import Rows, choose, join, make_rows, with_steps
+
+
+class Procedure:
+    """One run of it; call everything inside ``jax.enable_x64(True)``.
+
+    Args:
+        function: what is checked.
+        programs: its programs.
+        tolerance: what counts as equal.
+        seed: of directions, coordinates and the point close by.
+        told: hears what is going on.
+
+    Attributes:
+        moved: the point close by, once it was needed; None before, and if the loss is finite nowhere near.
+    """
+
+    def __init__(
+        self, function: Function, programs: Programs, tolerance: Tolerance, seed: int, told: Callable[[str], None]
+    ) -> None:
+        self._function, self._programs, self.tolerance = function, programs, tolerance
+        self._seed, self._told = seed, told
+        self.moved: Point | None = None
+
+    def report(self, point: Point, tier: str, coordinates: int) -> GradientReport:
+        """First one difference a row; what does not agree is looked at again at a point close by."""
+        look = self._look(point, self._choose(point, tier, coordinates))
+        suspects = _suspects(look)
+        if not suspects:
+            return self._agreed(look)
+        note = self._unrepeatable(point)
+        if note:
+            return _unsure(self._agreed(look), set(range(len(self._function.paths))), note)
+        self.moved = self._close_by(point)
+        if -1 in suspects:
+            if self.moved is not None and not _suspects(close := self._look(self.moved, look.rows)):
+                note = "the loss has corners at this very point; at a point close by everything agrees"
+                return replace(self._agreed(close), notes=(note,))
+            # all tensors at once disagree: which of them?
+            look = self._look(point, self._choose(point, "quick", coordinates))
+            suspects = _suspects(look)
+        report = self._agreed(look)
+        if self.moved is None:
+            note = "no point close by has a finite loss: corners could not be told from faults"
+            return _unsure(report, suspects, note)
+        if suspects:
+            self._told(f"checking gradients: {len(suspects)} tensors are looked at again")
+            decided = self._decide(look, suspects, self.moved)
+            report = replace(report, tensors=tuple(decided.get(t, each) for t, each in enumerate(report.tensors)))
+        return report
+
+    def _choose(self, point: Point, tier: str, coordinates: int) -> Rows:
+        gradient = point.gradients.sum(axis=0) if tier == "full" else None
+        tensors = np.flatnonzero((self._programs.sizes > 0) & np.array(self._function.reached))
+        rows = choose(self._programs.offsets, tensors, gradient, tier, coordinates, self._seed)
+        return with_steps(rows, point.sizes, self.tolerance.first)
+
+    def _look(self, point: Point, rows: Rows) -> Look:
+        ends = self._programs.differences(point, rows, self._progress(len(rows)))
+        return Look(point, rows, (ends[:, 0] - ends[:, 1]) / (2 * rows.step[:, None]), self.tolerance)
+
+    def _progress(self, rows: int) -> Callable[[int], None]:
+        started = time.perf_counter()
+        self._told(f"checking gradients: {2 * rows:,} evaluations of the loss")
+
+        def told(done: int) -> None:
+            left = (time.perf_counter() - started) / done * (rows - done)
+            if left > 1:
+                words = f"{done:,} of {rows:,} directions and coordinates, about {left:.0f} s left"
+                self._told(f"checking gradients: {words}")
+
+        return told
+
+    def _agreed(self, look: Look) -> GradientReport:
+        """The report if all rows agree."""
+        return GradientReport(tuple(self._entry(look, t) for t in range(len(self._function.paths))))
+
+    def _entry(self, look: Look, t: int, verdict: Any = "ok", error: float | None = None, **more: Any) -> TensorCheck:
+        path, shape = self._function.paths[t], self._function.tensors[t].shape
+        if not self._programs.sizes[t]:
+            return TensorCheck(path, shape, "skipped", words="it is empty")
+        if not self._function.reached[t]:
+            return TensorCheck(path, shape, "unreached")
+        if not look.point.norms[:, t].any() and verdict == "ok":
+            more["words"] = "its gradient is zero at this point"
+        return look.entry(t, path, shape, verdict, error, **more)
+
+    def _unrepeatable(self, point: Point) -> str:
+        """Why the loss has no differences, or ""."""
+        (once, again), traced = self._programs.differences(point, make_rows(-1, 0, -1))[0], point.values
+        if (once != again).any():
+            return "the loss is not deterministic for a fixed key: differences of it are noise"
+        if not np.allclose(once, traced, rtol=self.tolerance.rounding, atol=1e-12):
+            return (
+                f"the loss is {once[0]:.6g}, and {traced[0]:.6g} where its gradient is taken: it draws random numbers outside "
+                "of its key, or the forward rule of a custom_vjp returns another value than the function"
+            )
+        return ""
+
+    def _close_by(self, point: Point) -> Point | None:
+        """A point close by, in general position; None if the loss is finite nowhere near."""
+        for scale in (1e-2, 1e-3, 1e-5):
+            rng = np.random.default_rng((self._seed, 1))
+            moved = self._programs.point([_jittered(each, scale, rng) for each in point.inputs], self._seed)
+            if np.isfinite(moved.values).all() and np.isfinite(moved.norms).all():
+                return moved
+        return None
+
+    def _decide(self, look: Look, suspects: set[int], moved: Point) -> dict[int, TensorCheck]:
+        """The entries of the tensors that were suspected."""
+        rows = look.rows[np.isin(look.rows.tensor, list(suspects))]
+        close = Look(moved, rows, np.empty((len(rows), len(moved.values))), self.tolerance)
+        doubted = sorted(close.doubted)
+        # for each tensor whose exact gradient is another, also the coordinate where it is furthest off
+        furthest = make_rows(doubted, 0, [moved.furthest(t) for t in doubted])
+        close = self._look(moved, with_steps(join(rows, furthest), moved.sizes, self.tolerance.first))
+        judged, errors = self._judge(close)
+        corners, found = self._corners(look, suspects), {}
+        for t in suspects:
+            mine = close.rows.tensor == t
+            verdict = next((each for each in ("wrong", "unsure") if each in judged[mine]), "ok")
+            if verdict != "wrong" and t in close.doubted and not self._can_tell(close, t):
+                verdict, errors[mine] = "wrong", np.nan
+            if verdict != "ok":
+                worst = errors[mine & (judged == verdict)]
+                error = float(np.nanmax(worst)) if np.isfinite(worst).any() else None
+                found[t] = self._entry(close, t, verdict, error, slopes=corners.get(t))
+            elif t in corners:
+                found[t] = self._entry(close, t, "kink", slopes=corners[t])
+            else:
+                found[t] = self._entry(look, t)
+        return found
+
+    def _can_tell(self, close: Look, t: int) -> bool:
+        """Whether differences resolve the gap between analytic and exact gradient where that is largest."""
+        point, index = close.point, close.point.furthest(t)
+        assert point.exact is not None
+        gap = np.abs(point.gradients[:, index] - point.exact[:, index]).max()
+        return bool(gap > 3 * close.noise(np.array(self.tolerance.first)))
+
+    def _judge(self, look: Look) -> tuple[np.ndarray, np.ndarray]:
+        """Verdict and error of each row; those that do not agree by a whole ladder of steps, the worse part deciding."""
+        judged, errors = np.full(len(look.rows), "ok", object), np.full(len(look.rows), np.nan)
+        bad = np.flatnonzero(look.bad)
+        if not len(bad):
+            return judged, errors
+        rows, point = look.rows[bad], look.point
+        factors = np.array((self.tolerance.first, *self.tolerance.ladder)) / self.tolerance.first
+        ladder = [rows.at(rows.step * factor) for factor in factors]
+        numeric = np.stack([look.numeric[bad], *(self._look(point, each).numeric for each in ladder[1:])])
+        smooth = np.stack([self._programs.branches(point, each) for each in ladder])
+        forward = self._programs.tangents(point, rows)
+        steps = np.stack([each.step for each in ladder])
+        order = ("ok", "unsure", "wrong")
+        for k, row in enumerate(bad):
+            for part in range(numeric.shape[2]):
+                at = Differences(
+                    float(look.analytic[row, part]), steps[:, k], numeric[:, k, part], look.noise(steps[:, k]), smooth[:, k],
+                    None if forward is None else float(forward[k, part]),
+                )  # fmt: skip
+                verdict = judge(at, self.tolerance)
+                look.numeric[row, part] = at.best
+                if order.index(verdict) >= order.index(judged[row]):
+                    judged[row], errors[row] = verdict, np.fmax(errors[row], at.error)
+        return judged, errors
+
+    def _corners(self, look: Look, suspects: set[int]) -> dict[int, tuple[float, float]]:
+        """The suspects along whose rows the loss takes another branch, with the slopes to the left and right."""
+        chosen = look.rows[look.bad & np.isin(look.rows.tensor, list(suspects))]
+        if not len(chosen):
+            return {}
+        ends, middle = self._programs.differences(look.point, chosen), look.point.values
+        found: dict[int, tuple[float, float]] = {}
+        for k in np.flatnonzero(~self._programs.branches(look.point, chosen)):
+            slopes = np.stack([middle - ends[k, 1], ends[k, 0] - middle]) / chosen.step[k]
+            part = int(np.abs(slopes[1] - slopes[0]).argmax())
+            found.setdefault(int(chosen.tensor[k]), (float(slopes[0, part]), float(slopes[1, part])))
+        return found
+
+
+def _suspects(look: Look) -> set[int]:
+    """Tensors with a row that does not agree, or whose exact gradient is another; -1 for all of them at once."""
+    found = {int(t) for t in look.rows.tensor[look.bad]}
+    # the third opinion is dearer than differences through all tensors
+    return found if -1 in found else found | look.doubted
+
+
+def _unsure(report: GradientReport, suspects: set[int], note: str) -> GradientReport:
+    tensors = [
+        replace(each, verdict="unsure") if t in suspects and each.verdict == "ok" else each
+        for t, each in enumerate(report.tensors)
+    ]
+    return replace(report, tensors=tuple(tensors), notes=(note,))
+
+
+def _jittered(value: Any, scale: float, rng: np.random.Generator) -> Any:
+    if not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        return value
+    array = np.asarray(value, np.float64)
+    typical = np.sqrt(np.mean(array**2)) if array.size else 0.0
+    return array + scale * (typical or 1.0) * rng.standard_normal(array.shape)
