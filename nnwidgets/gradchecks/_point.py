@@ -78,7 +78,9 @@ class Point:
         for here in self.slices:
             unit = 1 / np.sqrt(max(here.stop - here.start, 1))
             found[:, here] = bits[:, here] * (2 * unit) - unit
-            leaning = found[0, here] + whole[here] / (_norm(whole[here]) or 1.0)
+            towards = whole[here] / (_norm(whole[here]) or 1.0)
+            # turned to its side, since the two might cancel
+            leaning = towards + found[0, here] * (1.0 if found[0, here] @ towards >= 0 else -1.0)
             found[0, here] = leaning / (_norm(leaning) or 1.0)
         return found
 
