@@ -62,7 +62,7 @@ class Check:
         started, evaluated = time.perf_counter(), self.programs.evaluations
         told("checking gradients: compiling")
         own = [np.asarray(each, np.float64) for each in self._own(list(inputs))[1:]] if tier != "whole" else []
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
             point = self.programs.point(list(inputs), seed)
             foreign = ", ".join(self.programs.float64.foreign)
             if np.isfinite(point.values).all() and np.isfinite(point.norms).all():

@@ -46,13 +46,22 @@ class Float64:
         """The same evaluation, which also notes something of every operation."""
         return replace(self.replay, note=note)
 
+    def _solved(self, eqn: Any, values: list[Any]) -> list[Any]:
+        """A linear system, by the solver that the program holds for it."""
+        lengths, programs = eqn.params["const_lengths"], eqn.params["jaxprs"]
+        start = lengths.matvec + lengths.vecmat
+        return self(programs.solve, [*values[start : start + lengths.solve], *values[sum(lengths) :]])
+
     def _run(self, eqn: Any, values: list[Any]) -> list[Any]:
         name = eqn.primitive.name
         if name == "reduce_precision":
             return values
         if name in _EXACT:
             return _in_own_precision(eqn, values)
-        if not any(part in name for part in _FOREIGN):
+        if name == "custom_linear_solve":
+            return self._solved(eqn, values)
+        # a program inside is of the precision that it was traced in
+        if not any(part in name for part in _FOREIGN) and (name in _REBUILT or not inner_programs(eqn)):
             rebuilt = _REBUILT.get(name)
             if rebuilt is not None:
                 return [rebuilt(*values, eqn.params)]
@@ -63,6 +72,13 @@ class Float64:
         if any(_is_float(variable.aval) for variable in eqn.outvars):
             self.foreign.setdefault(name, source_of(eqn))
         return _in_own_precision(eqn, values)
+
+
+def inner_programs(eqn: Any) -> list[Any]:
+    """The jaxprs among the parameters of an equation."""
+    values = [inner for each in eqn.params.values() for inner in (each if isinstance(each, (tuple, list)) else (each,))]
+    jaxprs = (getattr(each, "jaxpr", each) for each in values)
+    return [each for each in jaxprs if hasattr(each, "eqns")]
 
 
 def _in_own_precision(eqn: Any, values: list[Any]) -> list[Any]:

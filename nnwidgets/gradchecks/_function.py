@@ -14,6 +14,8 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from nnwidgets.trace import Replay, bind
 
+from ._float64 import inner_programs
+
 Gradient = Callable[[list[Any], list[Any]], tuple[Any, list[list[Any]]]]
 
 
@@ -148,11 +150,8 @@ def equations(closed: ClosedJaxpr) -> list[Any]:
         for eqn in jaxpr.eqns:
             if id(eqn) not in found:
                 found[id(eqn)] = eqn
-                for value in eqn.params.values():
-                    for inner in value if isinstance(value, (tuple, list)) else (value,):
-                        inner = getattr(inner, "jaxpr", inner)
-                        if hasattr(inner, "eqns"):
-                            walk(inner)
+                for inner in inner_programs(eqn):
+                    walk(inner)
 
     walk(closed.jaxpr)
     return list(found.values())
