@@ -55,61 +55,55 @@ def gradcheck(
     """
     names = _names(fn, len(args))
     chosen = _chosen(args, names, argnums)
-    trees = [args[i] for i in chosen]
-    several = len(args) > 1
-    paths, tensors, floats, named = [], [], [], []
-    for i in chosen:
-        for path, leaf in zip(leaf_paths(args[i]), jax.tree.leaves(args[i]), strict=True):
-            full = "/".join(part for part in (names[i] if several or not path else "", path) if part)
-            floats.append(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
-            if floats[-1]:
-                paths.append(full)
-                tensors.append(jnp.asarray(leaf))
-            else:
-                named.append(f"{full} ({jnp.result_type(leaf)})")
-    if not tensors:
-        got = ", ".join(named) or "no arrays"
+    leaves, structure = jax.tree.flatten(args)
+    owners = [i for i, each in enumerate(args) for _ in jax.tree.leaves(each)]
+    places = [k for k, i in enumerate(owners) if i in chosen and _is_float(leaves[k])]
+    paths = _paths(args, names)
+    integers = [f"{paths[k]} ({_kind(leaves[k])})" for k, i in enumerate(owners) if i in chosen and k not in places]
+    if not places:
+        got = ", ".join(integers) or "no arrays"
         raise ValueError(f"there is nothing to differentiate: wanted floating arguments, got {got}.")
-    rest, structure = jax.tree.flatten([None if i in chosen else args[i] for i in range(len(args))])
-    others = [leaf for leaf, is_float in zip(jax.tree.leaves(trees), floats, strict=True) if not is_float]
-    treedef = jax.tree.structure(trees)
 
-    def call(function: Callable[..., Any], tensors: list[Any], rest: list[Any]) -> Any:
-        given, more = iter(tensors), iter(rest[len(rest) - len(others) :] if others else [])
-        filled = jax.tree.unflatten(treedef, [next(given) if each else next(more) for each in floats])
-        arguments = jax.tree.unflatten(structure, rest[: len(rest) - len(others)])
-        for i, tree in zip(chosen, filled, strict=True):
-            arguments[i] = tree
-        return function(*arguments)
+    def call(function: Callable[..., Any], tensors: list[Any]) -> Any:
+        filled = list(leaves)
+        for place, tensor in zip(places, tensors, strict=True):
+            filled[place] = tensor
+        return function(*jax.tree.unflatten(structure, filled))
 
-    rest = [jnp.asarray(leaf) if not hasattr(leaf, "dtype") else leaf for leaf in (*rest, *others)]
-    weights = _weights(jax.eval_shape(lambda *given: call(fn, *given), tensors, rest), seed)
+    tensors = [jnp.asarray(leaves[k]) for k in places]
+    weights = _weights(jax.eval_shape(lambda each: call(fn, each), tensors), seed)
 
     def parts(tensors: list[Any], rest: list[Any]) -> Any:
-        outputs = [leaf for leaf in jax.tree.leaves(call(fn, tensors, rest)) if _is_float(leaf)]
+        outputs = [leaf for leaf in jax.tree.leaves(call(fn, tensors)) if _is_float(leaf)]
         return jnp.stack([sum(jnp.vdot(weight, output) for weight, output in zip(weights, outputs, strict=True))])
 
-    given_gradient: Any = None
+    def by_hand(tensors: list[Any], rest: list[Any]) -> Any:
+        given = [leaf for leaf in jax.tree.leaves(call(grad, tensors)) if _is_float(leaf)]  # pyright: ignore[reportArgumentType]
+        return parts(tensors, rest), [given]
+
     if grad is not None:
-        found = jax.eval_shape(lambda *given: call(grad, *given), tensors, rest)
-        _check_shapes(found, trees, args, names, chosen, argnums, weights)
-
-        def by_hand(tensors: list[Any], rest: list[Any]) -> Any:
-            leaves = jax.tree.leaves(call(grad, tensors, rest))
-            return parts(tensors, rest), [
-                [leaf for leaf, is_float in zip(leaves, floats, strict=True) if is_float]
-            ]  # fmt: skip
-
-        given_gradient = by_hand
-
-    check = Check(
-        make_function(parts, tensors, rest, paths=paths, names=("loss",), gradient=given_gradient)
-    )  # fmt: skip
-    report = check.run([*tensors, *rest], tier=tier, coordinates=coordinates, seed=seed)
-    notes = [f"no derivative with respect to {each}" for each in named]
+        _check_shapes(jax.eval_shape(lambda each: call(grad, each), tensors), args, names, chosen, weights)
+    function = make_function(
+        parts,
+        tensors,
+        [],
+        paths=[paths[k] for k in places],
+        names=("loss",),
+        gradient=None if grad is None else by_hand,
+    )
+    report = Check(function).run(tensors, tier=tier, coordinates=coordinates, seed=seed)
+    notes = [f"no derivative with respect to {each}" for each in integers]
     if grad is not None and report.suspects:
         notes += _other_argument(fn, grad, args, names, chosen)
     return replace(report, notes=(*report.notes, *notes))
+
+
+def _paths(args: tuple, names: list[str]) -> list[str]:
+    """The path of each leaf; the argument's name is left out where there is one argument, a tree."""
+    found = []
+    for name, each in zip(names, args, strict=True):
+        found += [path if path and len(args) == 1 else f"{name}/{path}".rstrip("/") for path in leaf_paths(each)]
+    return found
 
 
 def _names(fn: Callable[..., Any], count: int) -> list[str]:
@@ -134,7 +128,12 @@ def _chosen(args: tuple, names: list[str], argnums: int | Sequence[int] | None) 
 
 
 def _is_float(leaf: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    return (hasattr(leaf, "dtype") or isinstance(leaf, float)) and jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+
+
+def _kind(leaf: Any) -> str:
+    is_number = hasattr(leaf, "dtype") or isinstance(leaf, (bool, int, complex))
+    return str(jnp.result_type(leaf)) if is_number else type(leaf).__name__
 
 
 def _weights(outputs: Any, seed: int) -> list[Any]:
@@ -147,12 +146,10 @@ def _weights(outputs: Any, seed: int) -> list[Any]:
     return [jnp.asarray(rng.standard_normal(each.shape), each.dtype) for each in floats]
 
 
-def _check_shapes(
-    found: Any, trees: list[Any], args: tuple, names: list[str], chosen: list[int], argnums: Any, weights: list[Any]
-) -> None:
+def _check_shapes(found: Any, args: tuple, names: list[str], chosen: list[int], weights: list[Any]) -> None:
     if len(weights) > 1 or jnp.shape(weights[0]):
         raise ValueError("grad= needs a function that returns one scalar; leave it out to check reverse mode.")
-    wanted = trees[0] if len(trees) == 1 else tuple(trees)
+    wanted = args[chosen[0]] if len(chosen) == 1 else tuple(args[i] for i in chosen)
     got, want = _shapes(found), _shapes(wanted)
     if got == want:
         return
@@ -165,7 +162,7 @@ def _check_shapes(
 
 
 def _shapes(tree: Any) -> list[str]:
-    return [str(list(jnp.shape(leaf))) for leaf in jax.tree.leaves(tree)]
+    return [str(list(jnp.shape(leaf))) for leaf in jax.tree.leaves(tree) if _is_float(leaf)]
 
 
 def _other_argument(

@@ -64,37 +64,49 @@ class Programs:
     def differences(self, point: Point, rows: Rows, told: Callable[[int], None] = lambda done: None) -> np.ndarray:
         """The loss at both ends of each row (rows, 2, parts)."""
         self.evaluations += 2 * len(rows)
-        return self._evaluate(self._ends, point, rows, told)
+        ends = self._evaluate(self._loss, point, rows, (1, -1), told)
+        return ends.reshape(len(rows), 2, len(self.function.parts))
 
     def branches(self, point: Point, rows: Rows) -> np.ndarray:
         """Whether both ends of each row lie on the smooth piece of the point itself (rows,)."""
         self.evaluations += 3 * len(rows)
-        return self._evaluate(self._same_branches, point, rows)
+        taken = self._evaluate(self._taken, point, rows, (0, 1, -1)).reshape(len(rows), 3)
+        return (taken == taken[:, :1]).all(axis=1)
 
     def tangents(self, point: Point, rows: Rows) -> np.ndarray | None:
         """Exact derivatives along the rows in forward mode (rows, parts); None where JAX has none."""
         if self.function.exact_tangent is None:
             return None
         self.evaluations += 2 * len(rows)
-        return self._evaluate(self._slopes, point, rows)
+        return self._evaluate(self._slopes, point, rows.at(1.0), (1,))
 
     def _evaluate(
-        self, program: Any, point: Point, rows: Rows, told: Callable[[int], None] = lambda done: None
+        self,
+        program: Any,
+        point: Point,
+        rows: Rows,
+        sides: tuple[int, ...],
+        told: Callable[[int], None] = lambda done: None,
     ) -> np.ndarray:
-        """In chunks, so that long work can be told of and interrupted; directions and coordinates by programs of their own."""
+        """Each row at these multiples of its step, one after the other (rows * sides, ...).
+
+        In chunks, so that long work can be told of and interrupted; directions and coordinates by programs of their own.
+        """
         shape, dtype, run = program
-        found, done = np.empty((len(rows), *shape), dtype), 0
+        found, done = np.empty((len(rows), len(sides), *shape), dtype), 0
         directions, weights = jnp.asarray(point.directions), jnp.asarray(point.weights)
         for single in (False, True):
             kind = np.flatnonzero((rows.index >= 0) == single)
-            for start in range(0, len(kind), CHUNK):
-                chosen = kind[start : start + CHUNK]
-                padded = [np.resize(each[chosen], CHUNK) for each in (rows.tensor, rows.which, rows.index, rows.step)]
-                out = run(single, point.inputs, directions, weights, *padded, np.int32(len(chosen)))
-                found[chosen] = np.asarray(out)[: len(chosen)]
+            for start in range(0, len(kind), CHUNK // len(sides)):
+                chosen = kind[start : start + CHUNK // len(sides)]
+                steps = rows.step[chosen, None] * np.array(sides)
+                fields = [np.repeat(each[chosen], len(sides)) for each in (rows.tensor, rows.which, rows.index)]
+                padded = [np.resize(each, CHUNK) for each in (*fields, steps.ravel())]
+                out = run(single, point.inputs, directions, weights, *padded, np.int32(steps.size))
+                found[chosen] = np.asarray(out)[: steps.size].reshape(*steps.shape, *shape)
                 done += len(chosen)
                 told(done)
-        return found
+        return found.reshape(len(rows) * len(sides), *shape)
 
     @cached_property
     def _at(self) -> Any:
@@ -120,52 +132,52 @@ class Programs:
             values = self.promote(inputs)
 
             def body(k: Any, out: Any) -> Any:
-                line = self._unit(index[k]) if single else self._line(directions, weights, tensor[k], which[k])
-                return out.at[k].set(one(values, line, step[k]))
+                if single:
+                    line = self._along_coordinate(index[k], step[k])
+                else:
+                    line = self._along_direction(directions, weights, tensor[k], which[k], step[k])
+                return out.at[k].set(one(values, line))
 
             return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
 
         return shape, dtype, jax.jit(loop, static_argnums=0)
 
-    def _line(self, directions: Any, weights: Any, tensor: Any, which: Any) -> Callable[[Any], list[Any]]:
-        """(step) -> what a row along a direction adds to each tensor."""
+    def _along_direction(self, directions: Any, weights: Any, tensor: Any, which: Any, step: Any) -> list[Any]:
+        """What a row along a direction adds to each tensor."""
         along = jax.lax.dynamic_index_in_dim(directions, which, keepdims=False)
-        factors = jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
-        return lambda step: [
-            (step * factors[t]) * along[start:stop].reshape(shape.shape)
+        factors = step * jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
+        return [
+            factors[t] * along[start:stop].reshape(shape.shape)
             for t, ((start, stop), shape) in enumerate(zip(pairwise(self.offsets), self.function.tensors, strict=True))
         ]
 
-    def _unit(self, index: Any) -> Callable[[Any], list[Any]]:
-        """(step) -> what a row along a coordinate adds to each tensor."""
-        return lambda step: [
+    def _along_coordinate(self, index: Any, step: Any) -> list[Any]:
+        """What a row along a coordinate adds to each tensor."""
+        return [
             jnp.where(jnp.arange(start, stop) == index, step, 0.0).reshape(shape.shape)
             for (start, stop), shape in zip(pairwise(self.offsets), self.function.tensors, strict=True)
         ]
 
     @cached_property
-    def _ends(self) -> Any:
-        def one(values: list[Any], line: Any, step: Any) -> Any:
-            return jnp.stack([self.float64(self.function.forward, _moved(values, line(by)))[0] for by in (step, -step)])
+    def _loss(self) -> Any:
+        def one(values: list[Any], line: list[Any]) -> Any:
+            return self.float64(self.function.forward, _moved(values, line))[0]
 
-        return self._looped(one, (2, len(self.function.parts)), np.float64)
+        return self._looped(one, (len(self.function.parts),), np.float64)
 
     @cached_property
-    def _same_branches(self) -> Any:
+    def _taken(self) -> Any:
         replay = self.float64.noting(fingerprint)
 
-        def one(values: list[Any], line: Any, step: Any) -> Any:
-            here, right, left = (
-                total(replay(self.function.forward, _moved(values, line(by)))[1]) for by in (0.0, step, -step)
-            )
-            return (right == here) & (left == here)
+        def one(values: list[Any], line: list[Any]) -> Any:
+            return total(replay(self.function.forward, _moved(values, line))[1])
 
-        return self._looped(one, (), np.bool_)
+        return self._looped(one, (), np.uint32)
 
     @cached_property
     def _slopes(self) -> Any:
-        def one(values: list[Any], line: Any, step: Any) -> Any:
-            return self.float64(self.function.exact_tangent, [*values, *line(1.0)])[0]
+        def one(values: list[Any], line: list[Any]) -> Any:
+            return self.float64(self.function.exact_tangent, [*values, *line])[0]
 
         return self._looped(one, (len(self.function.parts),), np.float64)
 
