@@ -34,8 +34,10 @@ class Tolerance:
         return self.rounding * np.maximum(np.abs(loss), 1e-3) / step
 
     def agree(self, one: np.ndarray, other: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        """Whether two derivatives are the same; never for NaN."""
-        return np.abs(one - other) <= self.relative * np.maximum(np.abs(one), np.abs(other)) + noise
+        """Whether two derivatives are the same; what is not finite is the same as nothing."""
+        finite = np.isfinite(one) & np.isfinite(other)
+        gap = np.abs(np.where(finite, one, 0.0) - np.where(finite, other, 0.0))
+        return finite & (gap <= self.relative * np.maximum(np.abs(one), np.abs(other)) + noise)
 
 
 FLOAT64 = Tolerance(1e-5, 40 * 2.0**-52, 1e-5, (1e-3, 1e-4, 1e-6, 1e-7), 1e-6)

@@ -94,9 +94,4 @@ def chance_unsampled(wrong: int, of: int, sampled: int) -> float:
     """
     if sampled > of - wrong:
         return 0.0
-    return math.exp(
-        math.lgamma(of - wrong + 1)
-        - math.lgamma(of - wrong - sampled + 1)
-        - math.lgamma(of + 1)
-        + math.lgamma(of - sampled + 1)
-    )
+    return math.exp(sum(math.log1p(-wrong / (of - drawn)) for drawn in range(sampled)))
