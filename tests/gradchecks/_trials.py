@@ -13,7 +13,7 @@ from jax.extend.core import jaxpr_as_fun
 from nnwidgets.gradchecks import Check
 from nnwidgets.records import GradientReport
 
-from ._planted import KINDS, Model, make
+from ._planted import KINDS, make
 
 STATES = ("fresh", "trained")
 
@@ -49,6 +49,16 @@ class Trial:
         return self.tensor >= 0 and self.report.tensors[self.tensor] in self.report.suspects
 
     @property
+    def named(self) -> bool:
+        """Whether the report says by which rule, or stop_gradient, the fault was planted."""
+        if not self.found:
+            return False
+        planted = {KINDS[7]: ("stop_gradient", "stopped"), KINDS[8]: ("softsign", "wrong")}
+        name, verdict = planted.get(self.kind, ("tampered", "wrong"))
+        tensor = self.report.tensors[self.tensor]
+        return tensor.verdict == verdict and name in tensor.words
+
+    @property
     def promised(self) -> bool:
         """Whether the effect exceeds the sensitivity that the report states."""
         return self.tensor >= 0 and self.effects[self.tensor] > (self.report.tensors[self.tensor].sensitivity or 0.0)
@@ -70,6 +80,7 @@ class Counts:
     Attributes:
         false_alarms: trials in which a tensor is suspected whose gradient is right.
         found: faults whose tensor is a suspect.
+        named: those among them whose cause the report names.
         missed: faults not found whose effect exceeds the stated sensitivity.
         unseen: smaller faults not found, those without any effect included.
         told: the trials that should not be.
@@ -79,6 +90,7 @@ class Counts:
     trials: int = 0
     false_alarms: int = 0
     found: int = 0
+    named: int = 0
     missed: int = 0
     unseen: int = 0
     told: list[str] = field(default_factory=list)
@@ -89,6 +101,7 @@ class Counts:
         self.trials += 1
         self.false_alarms += bool(trial.false_alarms)
         self.found += trial.found
+        self.named += trial.named
         if trial.kind != "none" and not trial.found:
             self.missed += trial.promised
             self.unseen += not trial.promised
@@ -140,6 +153,3 @@ def run_trials(name: str, seeds: Sequence[int]) -> dict[tuple[str, str, str], Co
         for trial in bench.trials(seed):
             found.setdefault((name, trial.state, trial.kind), Counts()).add(trial)
     return found
-
-
-__all__ = ["KINDS", "STATES", "Bench", "Counts", "Model", "Trial", "run_trials"]

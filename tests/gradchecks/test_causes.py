@@ -1,0 +1,204 @@
+"""Which custom rule, or which stop_gradient, is behind a gradient that differs: by name, file and line."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nnwidgets.gradchecks import gradcheck
+from nnwidgets.records import GradientReport, RuleCheck
+
+X = np.linspace(-1.0, 2.0, 6, dtype=np.float32)
+
+
+def line_of(function: Any, text: str) -> str:
+    """File and line of the first line of a function that holds this text."""
+    lines, start = inspect.getsourcelines(function)
+    return f"{__file__}:{start + next(k for k, line in enumerate(lines) if text in line)}"
+
+
+def defined(rule: Any) -> str:
+    """File and line of the function that has a rule, as Python counts: from its first decorator."""
+    return f"{__file__}:{inspect.unwrap(rule).__code__.co_firstlineno}"
+
+
+def wrong(report: GradientReport) -> list[RuleCheck]:
+    return [rule for rule in report.rules if rule.wrong]
+
+
+@jax.custom_vjp
+def cubed(x: Any) -> Any:
+    return x**3
+
+
+cubed.defvjp(lambda x: (x**3, x), lambda x, g: (2 * x**2 * g,))
+
+
+@jax.custom_vjp
+def squared(x: Any) -> Any:
+    return x**2
+
+
+squared.defvjp(lambda x: (x**2, x), lambda x, g: (2 * x * g,))
+
+
+@jax.custom_jvp
+def rounded(x: Any) -> Any:
+    return jnp.round(x)
+
+
+rounded.defjvps(lambda tangent, answer, x: tangent)
+
+
+def test_a_wrong_rule_used_twice_is_named_with_both_lines() -> None:
+    def loss(x: Any) -> Any:
+        first = cubed(x).sum()
+        other = squared(x).sum()
+        return first + other + cubed(2 * x).sum()
+
+    report = gradcheck(loss, X)
+    assert report.verdict("x") == "wrong"
+    calls = [line_of(loss, "first ="), line_of(loss, "return")]
+    assert sorted(rule.line or "" for rule in wrong(report)) == sorted(calls)
+    for rule in wrong(report):
+        assert (rule.name, rule.kind, rule.defined) == ("cubed", "custom_vjp", defined(cubed))
+        # 2 x² in place of 3 x²
+        assert rule.error == pytest.approx(1 / 3, rel=1e-6)
+    # the right one was looked at, and is not accused
+    (right,) = [rule for rule in report.rules if not rule.wrong]
+    assert (right.name, right.line) == ("squared", line_of(loss, "other ="))
+    assert right.error is not None and right.error < 1e-12
+    words = report.tensors[0].words
+    assert all(f"custom_vjp cubed at {call}" in words for call in calls) and "squared" not in words
+    assert f"cause: custom_vjp cubed at {calls[0]}, error 3.3e-01" in repr(report)
+
+
+def test_right_rules_are_no_cause_of_anything() -> None:
+    report = gradcheck(lambda x: squared(x).sum(), X)
+    assert report.ok and not wrong(report)
+
+
+def test_a_straight_through_estimator_is_a_rule_that_differs() -> None:
+    report = gradcheck(lambda x: (rounded(x) ** 2).sum(), X)
+    assert report.verdict("x") == "wrong"
+    (rule,) = wrong(report)
+    assert (rule.name, rule.kind, rule.defined, rule.error) == ("rounded", "custom_jvp", defined(rounded), 1.0)
+
+
+@pytest.mark.parametrize("inside", ["scan", "jit", "cond", "remat", "vmap"])
+def test_a_wrong_rule_is_found_inside(inside: str) -> None:
+    loss = {
+        "scan": lambda x: jax.lax.scan(lambda carry, each: (carry + cubed(each), None), jnp.float32(0), x)[0],
+        "jit": lambda x: jax.jit(cubed)(x).sum(),
+        "cond": lambda x: jax.lax.cond(x[0] < 0, cubed, jnp.sin, x).sum(),
+        "remat": lambda x: jax.checkpoint(lambda y: cubed(y).sum())(x),
+        "vmap": lambda x: jax.vmap(cubed)(x).sum(),
+    }[inside]
+    report = gradcheck(loss, X, tier="quick")
+    assert report.verdict("x") == "wrong"
+    assert [rule.name for rule in wrong(report)] == ["cubed"]
+    assert wrong(report)[0].error == pytest.approx(1 / 3, rel=1e-6)
+
+
+def test_jaxs_own_rules_are_right() -> None:
+    report = gradcheck(lambda x: (cubed(jax.nn.relu(x) + jax.nn.silu(x)) + jax.nn.softplus(x)).sum(), X, tier="quick")
+    assert {rule.name for rule in wrong(report)} == {"cubed"}
+    assert {"relu", "logaddexp"} <= {rule.name for rule in report.rules}
+
+
+def test_a_stop_gradient_is_named_with_its_line() -> None:
+    def loss(x: Any, y: Any) -> Any:
+        target = jax.lax.stop_gradient(x * y)
+        return ((x - target) ** 2).sum() + (y**2).sum()
+
+    report = gradcheck(loss, X, X + 3)
+    assert [report.verdict("x"), report.verdict("y")] == ["stopped", "stopped"]
+    (stop,) = report.rules
+    assert (stop.kind, stop.line) == ("stop_gradient", line_of(loss, "target ="))
+    assert report.tensors[0].words == f"stop_gradient at {line_of(loss, 'target =')}"
+
+
+def test_a_stop_gradient_without_effect_is_not_named() -> None:
+    """That of a softmax's maximum, and one on a label: only the third one takes something out."""
+
+    def loss(x: Any) -> Any:
+        label = jax.lax.stop_gradient(jnp.argmax(x))
+        teacher = jax.lax.stop_gradient(jnp.sin(x))
+        return (teacher * jax.nn.softmax(x)).sum() - x[label]
+
+    report = gradcheck(loss, X)
+    assert report.verdict("x") == "stopped"
+    assert [rule.line for rule in report.rules] == [line_of(loss, "teacher =")]
+
+
+def test_only_what_a_stop_touches_is_stopped() -> None:
+    report = gradcheck(lambda x, y: (jax.lax.stop_gradient(x) * x * jnp.sin(y)).sum(), X, X + 3)
+    assert [report.verdict("x"), report.verdict("y")] == ["stopped", "ok"]
+
+
+def test_a_wrong_rule_is_not_excused_by_a_stop() -> None:
+    report = gradcheck(lambda x: cubed(x).sum() + (jax.lax.stop_gradient(x) * x).sum(), X)
+    assert report.verdict("x") == "wrong"
+    assert "cubed" in report.tensors[0].words
+
+
+def fixed_point(rule: Any) -> Any:
+    """The solution of s = cos(a s) by iteration: JAX has no reverse mode for its while loop."""
+
+    @jax.custom_vjp
+    def solve(a: Any) -> Any:
+        def go_on(state: Any) -> Any:
+            return (jnp.abs(state[0] - state[1]) > 1e-7).any()
+
+        return jax.lax.while_loop(go_on, lambda state: (jnp.cos(a * state[0]), state[0]), (a * 0, a * 0 + 1))[0]
+
+    def forward(a: Any) -> Any:
+        solution = solve(a)
+        return solution, (a, solution)
+
+    solve.defvjp(forward, rule)
+    return solve
+
+
+def implicit(residuals: Any, g: Any) -> Any:
+    a, s = residuals
+    return (-g * s * jnp.sin(a * s) / (1 + a * jnp.sin(a * s)),)
+
+
+def not_implicit(residuals: Any, g: Any) -> Any:
+    a, s = residuals
+    return (-g * s * jnp.sin(a * s),)
+
+
+def test_a_rule_round_a_while_loop() -> None:
+    a = np.array([0.3, 0.6, 0.9], np.float32)
+    right = gradcheck(lambda a: (fixed_point(implicit)(a) ** 2).sum(), a)
+    assert right.ok, right
+    # neither reverse nor forward mode of the loop's own: differences alone decide
+    report = gradcheck(lambda a: (fixed_point(not_implicit)(a) ** 2).sum(), a)
+    assert report.verdict("a") == "wrong"
+    assert [rule.name for rule in wrong(report)] == ["solve"]
+
+
+def test_a_wrong_rule_of_several_arguments() -> None:
+    """Of three arguments, one an integer; the rule is wrong in the second one only."""
+
+    @jax.custom_vjp
+    def scaled(x: Any, y: Any, n: Any) -> Any:
+        return x * y**2 + n
+
+    scaled.defvjp(lambda x, y, n: (x * y**2 + n, (x, y)), lambda kept, g: (g * kept[1] ** 2, g * kept[1], None))
+    report = gradcheck(lambda x, y: scaled(x, y, jnp.arange(6)).sum(), X + 3, X + 3)
+    assert [report.verdict("x"), report.verdict("y")] == ["ok", "wrong"]
+    assert [rule.name for rule in wrong(report)] == ["scaled"]
+
+
+def test_the_cause_outside_of_any_rule_stays_unnamed() -> None:
+    report = gradcheck(lambda x: squared(x).sum(), X, grad=lambda x: 3 * x)
+    assert report.verdict("x") == "wrong"
+    assert not wrong(report) and report.tensors[0].words == ""
