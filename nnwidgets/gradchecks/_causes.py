@@ -183,16 +183,22 @@ def _traced(function: Any, *arguments: Any) -> Any:
 def _local_error(eqn: Any, known: Derivatives, values: list[Any], outputs: list[Any], float64: Float64) -> Any:
     """Relative error of one rule for a random cotangent; NaN where nothing can be compared."""
     keys = iter(jax.random.split(jax.random.key(len(values)), len(known.floats) + len(known.outputs)))
-    cotangents = [jax.random.normal(next(keys), jnp.shape(outputs[i]), jnp.float64) for i in known.outputs]
+    cotangents = [_random(next(keys), jnp.shape(outputs[i])) for i in known.outputs]
     own = float64(known.own, [*values, *cotangents])
     if known.exact is not None:
         return _apart(own, float64(known.exact, [*values, *cotangents]))
-    tangents = [jax.random.normal(next(keys), jnp.shape(values[i]), jnp.float64) for i in known.floats]
+    tangents = [_random(next(keys), jnp.shape(values[i])) for i in known.floats]
     if known.tangent is not None:
         slopes = float64(known.tangent, [*values, *tangents])
     else:
         slopes = _slopes(eqn, known, values, tangents, float64)
     return _apart([_dot(own, tangents)], [_dot(cotangents, slopes)])
+
+
+def _random(key: Any, shape: tuple[int, ...]) -> Any:
+    """Of either sign and never near zero: no coordinate of a rule is left out."""
+    signs, sizes = jax.random.split(key)
+    return jax.random.rademacher(signs, shape, jnp.float64) * jax.random.uniform(sizes, shape, jnp.float64, 0.5, 1.5)
 
 
 def _slopes(eqn: Any, known: Derivatives, values: list[Any], tangents: list[Any], float64: Float64) -> list[Any]:

@@ -126,9 +126,9 @@ def judge(at: Differences, tolerance: Tolerance) -> Judgement:
 
 def _extrapolated(at: Differences, tolerance: Tolerance) -> bool:
     """Whether Richardson's extrapolation from two neighbouring steps, both smooth, agrees."""
-    order = np.argsort(-at.steps)
+    order, usable = np.argsort(-at.steps), at.smooth & np.isfinite(at.numeric)
     for wide, narrow in pairwise(order):
-        if at.smooth[wide] and at.smooth[narrow]:
+        if usable[wide] and usable[narrow]:
             ratio = (at.steps[wide] / at.steps[narrow]) ** 2
             better = (ratio * at.numeric[narrow] - at.numeric[wide]) / (ratio - 1)
             noise = np.minimum(2 * at.noise[narrow], 1e-3 * np.abs(better))
