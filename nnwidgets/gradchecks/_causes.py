@@ -115,7 +115,8 @@ class Causes:
             line = None if source is None else str(source)
             if effect > tolerance.forward:
                 checks.append(RuleCheck("stop_gradient", "stop_gradient", line, None, effect, True))
-        return {t for t, each in enumerate(same) if each}, tuple(checks)
+        # where no stop takes anything out, an equal gradient says nothing
+        return {t for t, each in enumerate(same) if each and checks}, tuple(checks)
 
     @cached_property
     def _through_stops(self) -> Any:

@@ -70,7 +70,9 @@ class Procedure:
             if right and (other := self._close_by(point, attempt=2)) is not None:
                 # a wrong gradient may have been near zero just there
                 found = self._decide(look, right, other)
-                decided |= {t: each for t, each in found.items() if each.verdict not in ("ok", "kink")}
+                wrong = {t: each for t, each in found.items() if each.verdict not in ("ok", "kink")}
+                decided |= wrong
+                self.moved = other if wrong else self.moved
             report = replace(report, tensors=tuple(decided.get(t, each) for t, each in enumerate(report.tensors)))
         return report
 
