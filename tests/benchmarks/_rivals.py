@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 from jax.test_util import check_grads
+
+from tests.gradchecks._trials import Bench
 
 COORDINATES, RELATIVE = 10, 1e-2
 
@@ -59,3 +66,46 @@ def check_grads_agrees(loss: Callable[[list[Any]], Any], tensors: Sequence[Any])
     except AssertionError:
         return False
     return True
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one method said of one trial.
+
+    Attributes:
+        method: its name.
+        healthy: whether the gradient is right.
+        wrong: whether the method says something else.
+        seconds: how long it took.
+    """
+
+    method: str
+    healthy: bool
+    wrong: bool
+    seconds: float
+
+
+def side_by_side(bench: Bench, seeds: Sequence[int]) -> Iterator[Judged]:
+    """Every method on the same trials; a fault that changes nothing in the gradient is left out."""
+    program = jax.jit(jaxpr_as_fun(bench.model.function.forward))
+    count = len(bench.model.function.tensors)
+    for trial in (each for seed in seeds for each in bench.trials(seed)):
+        healthy = not trial.effects.any()
+        if healthy and trial.kind != "none":
+            continue
+        tensors, rest = [jax.numpy.asarray(each) for each in trial.inputs[:count]], trial.inputs[count:]
+        grads = bench.gradients(trial.inputs[:count], rest)
+        loss = partial(_loss, program, rest)
+        yield Judged("nnwidgets, quick tier", healthy, trial.report.ok != healthy, trial.report.seconds)
+        for method, agrees in {
+            "loop, h = 0.01": partial(loop_agrees, loss, grads, tensors, 1e-2, trial.seed),
+            "loop, h = 0.001": partial(loop_agrees, loss, grads, tensors, 1e-3, trial.seed),
+            "jax.test_util.check_grads": partial(check_grads_agrees, loss, tensors),
+        }.items():
+            started = time.perf_counter()
+            wrong = agrees() != healthy
+            yield Judged(method, healthy, wrong, time.perf_counter() - started)
+
+
+def _loss(program: Any, rest: list[Any], tensors: list[Any]) -> Any:
+    return program(*tensors, *rest)[0][0]

@@ -1,9 +1,9 @@
 """What gradient checks cost, find and miss: ``python -m tests.benchmarks.gradcheck [--quick] [--json]``.
 
-Faults are planted into four small networks and counted as in the tests; on the same trials, what a loop of differences in
+Faults are planted into small networks and counted as in the tests; on the same trials, what a loop of differences in
 float32 and `jax.test_util.check_grads` say. Costs are those of the reference models, on whole batches of 32. Their unit is
 the loss with its gradient in float64, compiled by JAX alone; variants run in turn, each check with another seed, and a
-ratio is the median over the rounds. A "generic point" is the initial one with noise of 0.01 on every parameter.
+ratio is the median over the rounds. A generic point is the initial one with noise of 0.01 on every parameter.
 """
 
 from __future__ import annotations
@@ -12,76 +12,85 @@ import argparse
 import statistics
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
 
-from nnwidgets.gradchecks import ObjectiveCheck, chance_unsampled
-from nnwidgets.records import GradientReport
+from nnwidgets.gradchecks import chance_unsampled
 from tests.gradchecks._planted import KINDS, LAYERS
 from tests.gradchecks._trials import STATES, Bench, Counts, run_trials
 
-from ._measure import Row, Turn, paired, progress, report, take_turns
-from ._models import BATCH, MODELS, Reference
-from ._rivals import central_differences, check_grads_agrees, loop_agrees
+from ._checked import FULL_TO_LOOP, cost_rows
+from ._measure import Row, progress, report
+from ._models import MODELS, Reference
+from ._rivals import COORDINATES, side_by_side
 
-NOISE = 0.01
-UNIT, FORWARD, WHOLE, WHOLE_FIRST, QUICK = "unit", "forward", "whole", "whole, initial", "quick"
-FULL, LOOP = "full", "loop"
-# What must not be exceeded.
-WHOLE_UNITS, QUICK_EVALUATIONS, FULL_TO_LOOP = 8.0, 2.5, 1 / 3
+WITH_GOAL, SLOW = "CNN 100k", "transformer 1M"
+Key = tuple[str, str, str]
 
 
-def trial_rows(names: Sequence[str], seeds: int) -> list[Row]:
-    """False alarms and misses of each network, and what was found of each kind of fault."""
-    rows, counts = [], dict[tuple[str, str, str], Counts]()
-    for name in names:
-        progress(f"trials: {name}")
-        found = run_trials(name, range(seeds))
+def trial_rows(benches: Sequence[Bench], seeds: int) -> list[Row]:
+    """False alarms and misses of each network, then what was found of each kind of fault."""
+    rows: list[Row] = []
+    counts: dict[Key, Counts] = {}
+    for bench in benches:
+        progress(f"trials: {bench.model.name}")
+        found = run_trials(bench, range(seeds))
         counts |= found
-        trials, alarms, missed, unseen = (
-            sum(getattr(each, what) for each in found.values()) for what in ("trials", "false_alarms", "missed", "unseen")
-        )
-        seconds = statistics.median(s for each in found.values() for s in each.seconds)
-        note = f"of {trials} trials, {1e3 * seconds:.0f} ms each"
+        alarms, missed, unseen, trials = _sums(found, "false_alarms", "missed", "unseen", "trials")
+        seconds = statistics.median(each for one in found.values() for each in one.seconds)
+        name, note = bench.model.name, f"of {trials} trials, {1e3 * seconds:.0f} ms each"
         rows += [
             Row(f"{name}: false alarms", alarms, 0, alarms == 0, unit="", note=note),
             Row(f"{name}: faults above the stated sensitivity, missed", missed, 0, missed == 0, unit=""),
             Row(f"{name}: faults below it, unseen", unseen, unit=""),
         ]
-    return rows + [_kind_row(kind, counts) for kind in KINDS]
+    return rows + [_kind_row(kind, {key: each for key, each in counts.items() if key[2] == kind}) for kind in KINDS[1:]]
 
 
-def _kind_row(kind: str, counts: dict[tuple[str, str, str], Counts]) -> Row:
-    mine = {key: each for key, each in counts.items() if key[2] == kind}
-    trials = sum(each.trials for each in mine.values())
-    if kind == "none":
-        alarms = sum(each.false_alarms for each in mine.values())
-        return Row("no fault: alarms", 100 * alarms / trials, unit="%", note=f"{alarms} of {trials}")
-    told = [
-        f"{state} {sum(each.found for (_, other, _), each in mine.items() if other == state)}"
-        f" of {sum(each.trials for (_, other, _), each in mine.items() if other == state)}"
-        for state in STATES
-    ]
-    missed, unseen = (sum(getattr(each, what) for each in mine.values()) for what in ("missed", "unseen"))
+def _kind_row(kind: str, counts: Mapping[Key, Counts]) -> Row:
+    told = []
+    for state in STATES:
+        found, trials = _sums({key: each for key, each in counts.items() if key[1] == state}, "found", "trials")
+        told.append(f"{state} {found} of {trials}")
+    found, trials, missed, unseen = _sums(counts, "found", "trials", "missed", "unseen")
     note = f"{', '.join(told)}; {missed} missed, {unseen} unseen"
-    return Row(f"found: {kind}", 100 * sum(each.found for each in mine.values()) / trials, unit="%", note=note)
+    return Row(f"found: {kind}", 100 * found / trials, unit="%", note=note)
 
 
-def chance_rows(references: Sequence[Reference]) -> list[Row]:
-    """What ten coordinates of the largest tensor leave to chance."""
+def _sums(counts: Mapping[Key, Counts], *names: str) -> list[int]:
+    return [int(sum(getattr(each, name) for each in counts.values())) for name in names]
+
+
+def rival_rows(benches: Sequence[Bench], seeds: int) -> list[Row]:
+    """Verdicts of several methods on the same trials, other ones than those above."""
+    judged = []
+    for bench in benches:
+        progress(f"side by side: {bench.model.name}")
+        judged += side_by_side(bench, range(1000, 1000 + seeds))
     rows = []
-    for reference in references:
-        largest = max(leaf.size for leaf in jax.tree.leaves(reference.variables()["params"]))
-        for wrong, told in ((1, "1"), (10, "10"), (largest // 100, "1 %")):
-            chance = 100 * chance_unsampled(wrong=wrong, of=largest, sampled=10)
-            name = f"{reference.name}: 10 coordinates of {largest:,} miss {told} wrong"
-            rows.append(Row(name, chance, unit="%"))
+    for method in dict.fromkeys(each.method for each in judged):
+        seconds = statistics.median(each.seconds for each in judged if each.method == method)
+        for healthy, what in ((True, "right"), (False, "faulty")):
+            mine = [each for each in judged if each.method == method and each.healthy == healthy]
+            wrong = sum(each.wrong for each in mine)
+            note = f"{wrong} of {len(mine)}, {1e3 * seconds:.0f} ms a verdict"
+            rows.append(Row(f"{method}: wrong about {what} gradients", 100 * wrong / len(mine), unit="%", note=note))
     return rows
+
+
+def chance_rows(reference: Reference) -> list[Row]:
+    """What sampled coordinates of the largest tensor leave to chance."""
+    size = max(np.size(leaf) for leaf in jax.tree.leaves(reference.variables()["params"]))
+    return [
+        Row(
+            f"{reference.name}: {COORDINATES} coordinates of {size:,} miss {told} that are wrong",
+            100 * chance_unsampled(wrong=wrong, of=size, sampled=COORDINATES),
+            unit="%",
+        )
+        for wrong, told in ((1, "1"), (10, "10"), (size // 100, "1 %"))
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,22 +98,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.gradcheck", description="What gradient checks cost, find and miss."
     )
-    parser.add_argument("--quick", action="store_true", help="two networks and the two small models, in a minute")
+    parser.add_argument("--quick", action="store_true", help="one network and the two small models, in a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
-    networks = list(LAYERS)[:1] if options.quick else list(LAYERS)
-    references = [make() for make in list(MODELS.values())[: 2 if options.quick else None]]
-    rows = trial_rows(networks, seeds=4 if options.quick else 28)
-    rows += rival_rows(networks, seeds=1 if options.quick else 4)
-    rows += chance_rows(references)
-    for reference in references:
+    benches = [Bench(name) for name in list(LAYERS)[: 1 if options.quick else None]]
+    rows = trial_rows(benches, seeds=4 if options.quick else 28)
+    rows += rival_rows(benches, seeds=1 if options.quick else 4)
+    for name in list(MODELS)[: 2 if options.quick else None]:
+        progress(f"{name}:")
+        reference, goal = MODELS[name](), FULL_TO_LOOP if name == WITH_GOAL else None
         seconds, rounds = (0.5, 6) if options.quick else (12.0, 9)
-        rows += cost_rows(reference, seconds=seconds, rounds=rounds, slow=reference.name == "transformer 1M")
+        rows += chance_rows(reference)
+        rows += cost_rows(reference, seconds=seconds, rounds=rounds, slow=name == SLOW, goal=goal)
     about = {
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         "seconds": round(time.perf_counter() - started),
-        "not measured": "torch.autograd.gradcheck, which needs the networks in torch",
+        "not compared": "torch.autograd.gradcheck, which would need these networks in torch",
     }
     return report(rows, as_json=options.json, **about)
 

@@ -23,6 +23,7 @@ class Trial:
     """One check.
 
     Attributes:
+        inputs: what was checked; tensors first, then the batch, last what plants the fault.
         effects: for each tensor the largest change that the fault makes in its gradient, over the root mean square of the
             healthy gradient; 0 where there is no change.
         tensor: the one whose gradient is faulty; of a fault inside the network the one with the largest effect; -1 if none is.
@@ -32,6 +33,7 @@ class Trial:
     state: str
     kind: str
     seed: int
+    inputs: list[Any]
     report: GradientReport
     effects: np.ndarray
     tensor: int
@@ -133,7 +135,7 @@ class Bench:
                 if tensor is None:
                     tensor = int(effects.argmax()) if effects.any() else -1
                 report = self.check.run([*inputs, *control], tier="quick", seed=seed)
-                yield Trial(self.model.name, state, kind, seed, report, effects, tensor)
+                yield Trial(self.model.name, state, kind, seed, [*inputs, *control], report, effects, tensor)
 
     def gradients(self, inputs: list[Any], control: list[Any]) -> list[np.ndarray]:
         """As the network's own program gives them."""
@@ -146,10 +148,10 @@ def _effects(healthy: list[np.ndarray], faulty: list[np.ndarray]) -> np.ndarray:
     return np.array([c / t if t else float(c > 0) for c, t in zip(changes, typical, strict=True)])
 
 
-def run_trials(name: str, seeds: Sequence[int]) -> dict[tuple[str, str, str], Counts]:
+def run_trials(bench: Bench, seeds: Sequence[int]) -> dict[tuple[str, str, str], Counts]:
     """Counts by network, state and kind of fault."""
-    bench, found = Bench(name), {}
+    found: dict[tuple[str, str, str], Counts] = {}
     for seed in seeds:
         for trial in bench.trials(seed):
-            found.setdefault((name, trial.state, trial.kind), Counts()).add(trial)
+            found.setdefault((trial.network, trial.state, trial.kind), Counts()).add(trial)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ._planted import KINDS, LAYERS
-from ._trials import STATES, Counts, run_trials
+from ._trials import STATES, Bench, Counts, run_trials
 
 # 28 seeds, two states, nine kinds, four networks: 2016 trials
 SEEDS = range(28)
@@ -13,7 +13,7 @@ SEEDS = range(28)
 
 @pytest.fixture(scope="module", params=LAYERS)
 def counts(request: pytest.FixtureRequest) -> dict[tuple[str, str, str], Counts]:
-    return run_trials(request.param, SEEDS)
+    return run_trials(Bench(request.param), SEEDS)
 
 
 def told(counts: dict[tuple[str, str, str], Counts]) -> str:
