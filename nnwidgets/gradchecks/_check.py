@@ -18,9 +18,13 @@ from ._function import Function
 from ._judge import FLOAT32, FLOAT64
 from ._point import Point
 from ._procedure import Procedure
-from ._programs import Programs
+from ._programs import MANY, Programs
 
 TIERS = ("whole", "quick", "full")
+_MANY = (
+    f"more than {MANY:,} tensors are looked at all at once, operation by operation; what disagrees is looked at by itself. "
+    "Compiling a program of so many takes minutes"
+)
 
 
 class Check:
@@ -48,7 +52,7 @@ class Check:
 
         Args:
             inputs: the tensors, then everything else, flat.
-            tier: "whole": two directions through all tensors at once; "quick": one direction a tensor; "full": two
+            tier: "whole", and of thousands of tensors always: two directions through all tensors at once; "quick": one direction a tensor; "full": two
                 directions and some coordinates a tensor.
             coordinates: how many of each tensor "full" samples, half of them where the gradient is largest.
             seed: of the directions and the coordinates.
@@ -60,9 +64,11 @@ class Check:
         if tier not in TIERS:
             raise ValueError(f"tier must be one of {', '.join(TIERS)}; got {tier!r}.")
         started, evaluated = time.perf_counter(), self.programs.evaluations
-        told("checking gradients: compiling")
+        many = self.programs.many
+        told(f"checking gradients: {'operation by operation' if many else 'compiling'}")
+        tier = "whole" if many else tier
         own = [np.asarray(each, np.float64) for each in self._own(list(inputs))[1:]] if tier != "whole" else []
-        with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.disable_jit(many):
             point = self.programs.point(list(inputs), seed)
             foreign = ", ".join(self.programs.float64.foreign)
             if np.isfinite(point.values).all() and np.isfinite(point.norms).all():
@@ -76,6 +82,7 @@ class Check:
         ]
         return replace(
             report,
+            notes=(*report.notes, _MANY) if many else report.notes,
             tensors=tuple(tensors),
             tier=tier,
             loss=dict(zip(self.function.parts, point.values.tolist(), strict=True)),
@@ -111,12 +118,12 @@ class Check:
 def _own_errors(point: Point, own: list[np.ndarray]) -> list[float | None]:
     """The gradient in the user's precision against float64, all parts together; None where it is zero but for rounding."""
     count, parts = len(point.sizes), len(point.values)
+    if not own:
+        return [None] * count
     whole = point.gradients.sum(axis=0)
     edges = np.cumsum([0, *(each.size for each in own[:count])])
     floor = 1e-6 * np.abs(whole).max(initial=0.0)
     found: list[float | None] = []
-    if not own:
-        return [None] * count
     for t in range(count):
         exact = whole[edges[t] : edges[t + 1]]
         mine = sum(own[part * count + t].ravel() for part in range(parts))

@@ -18,7 +18,8 @@ class Tolerance:
     Attributes:
         relative: of the larger of the two.
         rounding: error of one evaluation of the loss, over the loss.
-        first: the step that is tried first.
+        first: the step that is tried first where rounding permits no smaller one.
+        least: the smallest that is tried first.
         ladder: the steps tried when that fails.
         forward: how far the exact gradient may be from the analytic one, over its largest entry.
     """
@@ -26,12 +27,18 @@ class Tolerance:
     relative: float
     rounding: float
     first: float
+    least: float
     ladder: tuple[float, ...]
     forward: float
 
     def noise(self, loss: np.ndarray, step: np.ndarray) -> np.ndarray:
         """What rounding alone may make of a central difference."""
         return self.rounding * np.maximum(np.abs(loss), 1e-3) / step
+
+    def step(self, loss: float, slope: np.ndarray) -> np.ndarray:
+        """The smallest step at which rounding stays a hundredth of what is tolerated: fewer corners are within its reach."""
+        tolerated = 1e-2 * self.relative * np.maximum(np.abs(slope), 1e-300)
+        return np.clip(self.noise(np.array(loss), tolerated), self.least, self.first)
 
     def agree(self, one: np.ndarray, other: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Whether two derivatives are the same; what is not finite is the same as nothing."""
@@ -40,8 +47,8 @@ class Tolerance:
         return finite & (gap <= self.relative * np.maximum(np.abs(one), np.abs(other)) + noise)
 
 
-FLOAT64 = Tolerance(1e-5, 40 * 2.0**-52, 1e-5, (1e-3, 1e-4, 1e-6, 1e-7), 1e-6)
-FLOAT32 = Tolerance(3e-2, 40 * 2.0**-23, 1e-2, (3e-2, 1e-3), 1e-3)
+FLOAT64 = Tolerance(1e-5, 40 * 2.0**-52, 1e-5, 1e-7, (1e-3, 1e-4, 1e-5, 1e-6), 1e-6)
+FLOAT32 = Tolerance(3e-2, 40 * 2.0**-23, 1e-2, 1e-2, (3e-2, 1e-3), 1e-3)
 """For programs that hold operations in single precision; a step as large as that sees curvature, too."""
 
 
@@ -125,11 +132,11 @@ def judge(at: Differences, tolerance: Tolerance) -> Judgement:
 
 
 def _extrapolated(at: Differences, tolerance: Tolerance) -> bool:
-    """Whether Richardson's extrapolation from two neighbouring steps, both smooth, agrees."""
+    """Whether Richardson's extrapolation from two neighbouring steps, both smooth and well apart, agrees."""
     order, usable = np.argsort(-at.steps), at.smooth & np.isfinite(at.numeric)
     for wide, narrow in pairwise(order):
-        if usable[wide] and usable[narrow]:
-            ratio = (at.steps[wide] / at.steps[narrow]) ** 2
+        ratio = (at.steps[wide] / at.steps[narrow]) ** 2
+        if ratio > 4 and usable[wide] and usable[narrow]:
             better = (ratio * at.numeric[narrow] - at.numeric[wide]) / (ratio - 1)
             noise = np.minimum(2 * at.noise[narrow], 1e-3 * np.abs(better))
             if tolerance.agree(np.array(at.analytic), np.array(better), noise):

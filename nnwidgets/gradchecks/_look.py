@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,12 +23,14 @@ class Look:
         point: where.
         rows: along what.
         numeric: central differences (rows, parts).
+        slopes: to the left and to the right (rows, 2, parts).
         tolerance: how far apart analytic and numeric derivatives may be.
     """
 
     point: Point
     rows: Rows
     numeric: np.ndarray
+    slopes: np.ndarray
     tolerance: Tolerance
 
     @cached_property
@@ -41,16 +43,24 @@ class Look:
         return self.tolerance.noise(np.abs(self.point.values).max(), steps)
 
     @cached_property
-    def bad(self) -> np.ndarray:
-        """Whether a row does not agree (rows,)."""
-        return ~self.tolerance.agree(self.analytic, self.numeric, self.noise(self.rows.step)[:, None]).all(axis=1)
+    def agreed(self) -> np.ndarray:
+        """Whether analytic and numeric derivatives agree (rows, parts)."""
+        return self.tolerance.agree(self.analytic, self.numeric, self.noise(self.rows.step)[:, None])
 
     @cached_property
-    def doubted(self) -> set[int]:
-        """The tensors whose exact gradient is another than the analytic one."""
-        if self.point.forward_errors is None:
-            return set()
-        return {int(t) for t in np.flatnonzero((self.point.forward_errors > self.tolerance.forward).any(axis=0))}
+    def bad(self) -> np.ndarray:
+        """Whether a row does not agree (rows,)."""
+        return ~self.agreed.all(axis=1)
+
+    def refined(self, where: np.ndarray, closer: Look) -> Look:
+        """This one, with the rows at these places as another saw them, where they agree there and not by rounding alone."""
+        noise = closer.noise(closer.rows.step)[:, None]
+        resolved = noise <= 1e-3 * np.maximum(np.abs(closer.analytic), np.abs(closer.numeric))
+        better = (closer.agreed & (resolved | self.agreed[where])).all(axis=1)
+        step, numeric, slopes = self.rows.step.copy(), self.numeric.copy(), self.slopes.copy()
+        for mine, other in ((step, closer.rows.step), (numeric, closer.numeric), (slopes, closer.slopes)):
+            mine[where[better]] = other[better]
+        return replace(self, rows=self.rows.at(step), numeric=numeric, slopes=slopes)
 
     def entry(
         self, t: int, path: str, shape: tuple[int, ...], verdict: Any, error: float | None = None, **more: Any

@@ -1,4 +1,4 @@
-"""A point, its gradients, and the directions to look along. NumPy only."""
+"""A point, its gradients, and what they are along the directions that belong to it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._rows import Rows
+from ._signs import both_signs
 
 # The share of the largest gradient under which a tensor's own gradient counts as zero.
 _FLOOR = 1e-5
@@ -25,8 +26,8 @@ class Point:
         offsets: where each tensor begins, and where the last one ends (tensors + 1,).
         sizes: Euclidean norm of each tensor itself (tensors,).
         values: the parts of the loss (parts,).
-        gradients: analytic gradients (parts, numbers).
-        seed: of the directions.
+        computed: analytic gradients (parts, numbers), where JAX left them.
+        seed: of the directions (uint32).
         compute_exact: the gradients of the loss as it is written (parts, numbers), or None; computed when first asked for.
     """
 
@@ -34,9 +35,14 @@ class Point:
     offsets: np.ndarray
     sizes: np.ndarray
     values: np.ndarray
-    gradients: np.ndarray
-    seed: int
+    computed: Any
+    seed: np.uint32
     compute_exact: Callable[[], np.ndarray | None]
+
+    @cached_property
+    def gradients(self) -> np.ndarray:
+        """Analytic gradients (parts, numbers)."""
+        return np.asarray(self.computed)
 
     @cached_property
     def exact(self) -> np.ndarray | None:
@@ -69,34 +75,57 @@ class Point:
         pairs = list(zip(self.gradients, self.exact, strict=True))
         return np.array([[_largest(a[here] - b[here]) for here in self.slices] for a, b in pairs]) / self.scale
 
+    def doubted(self, tolerance: float) -> set[int]:
+        """The tensors whose exact gradient is another than the analytic one."""
+        if self.forward_errors is None:
+            return set()
+        return {int(t) for t in np.flatnonzero((self.forward_errors > tolerance).any(axis=0))}
+
     @cached_property
-    def directions(self) -> np.ndarray:
-        """(2, numbers); within each tensor of norm 1: one that leans on the gradient, never orthogonal to it; one random."""
-        rng, whole = np.random.default_rng(self.seed), self.gradients.sum(axis=0)
-        bits = np.unpackbits(np.frombuffer(rng.bytes(2 * (whole.size // 8 + 1)), np.uint8)).reshape(2, -1)
-        found = np.empty((2, whole.size))
-        for here in self.slices:
-            unit = 1 / np.sqrt(max(here.stop - here.start, 1))
-            found[:, here] = bits[:, here] * (2 * unit) - unit
-            towards = whole[here] / (_norm(whole[here]) or 1.0)
-            # turned to its side, since the two might cancel
-            leaning = towards + found[0, here] * (1.0 if found[0, here] @ towards >= 0 else -1.0)
-            found[0, here] = leaning / (_norm(leaning) or 1.0)
-        return found
+    def _whole(self) -> np.ndarray:
+        return self.gradients[0] if len(self.gradients) == 1 else self.gradients.sum(axis=0)
+
+    @cached_property
+    def _whole_norms(self) -> np.ndarray:
+        return self.norms[0] if len(self.norms) == 1 else np.array([_norm(self._whole[here]) for here in self.slices])
+
+    @cached_property
+    def _across(self) -> np.ndarray:
+        """Derivatives along the two patterns of signs (2, parts, tensors)."""
+        signs = np.asarray(both_signs(int(self.offsets[-1]), self.seed))
+        return np.array([[[row[here] @ sign[here] for here in self.slices] for row in self.gradients] for sign in signs])
+
+    @cached_property
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the gradient (2, tensors), and of the signs (2, tensors), in each tensor's two directions.
+
+        Both have norm 1 in each tensor: one leans on the gradient and is never orthogonal to it; one is random.
+        """
+        unit = 1 / np.sqrt(np.maximum(np.diff(self.offsets), 1))
+        norms, across = self._whole_norms, self._across[0].sum(axis=0)
+        length = np.where(norms > 0, norms, 1.0)
+        # to the gradient's side, since the two might cancel
+        side = np.where(across >= 0, unit, -unit)
+        both = np.where(norms > 0, np.sqrt(2 + 2 * np.abs(across) * unit / length), 1.0)
+        return np.stack([(norms > 0) / length / both, np.zeros_like(unit)]), np.stack([side / both, unit])
 
     @cached_property
     def weights(self) -> np.ndarray:
         """For a row through all tensors at once: one over each gradient's norm, so that each tensor counts alike (tensors,)."""
-        whole = self.gradients.sum(axis=0)
-        norms = np.array([_norm(whole[here]) for here in self.slices])
+        norms = self._whole_norms
         weights = 1 / np.maximum(norms, 1e-3 * norms.max(initial=1e-300))
         return weights / weights.max(initial=1e-300)
 
     @cached_property
     def _along(self) -> np.ndarray:
         """Derivatives along each tensor's directions (parts, tensors, 2)."""
-        slices = self.slices
-        return np.array([[self.directions[:, here] @ row[here] for here in slices] for row in self.gradients])
+        lean, side = self.factors
+        towards = self.norms**2 if len(self.norms) == 1 else self._towards()
+        return (lean[:, None] * towards + side[:, None] * self._across).transpose(1, 2, 0)
+
+    def _towards(self) -> np.ndarray:
+        """Derivatives along the whole gradient (parts, tensors)."""
+        return np.array([[row[here] @ self._whole[here] for here in self.slices] for row in self.gradients])
 
     def analytic(self, rows: Rows) -> np.ndarray:
         """Analytic derivatives along the rows (rows, parts)."""

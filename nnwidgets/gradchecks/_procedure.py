@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ class Procedure:
 
     def report(self, point: Point, tier: str, coordinates: int) -> GradientReport:
         """First one difference a row; what does not agree is looked at again at a point close by."""
-        look = self._look(point, self._choose(point, tier, coordinates))
+        look = self._first_look(point, tier, coordinates)
         suspects = _suspects(look)
         # only a callback or a kernel can give another value for the same inputs
         note = self._unrepeatable(point) if suspects or self._programs.float64.foreign else ""
@@ -57,7 +57,8 @@ class Procedure:
                 note = "the loss has corners at this very point; at a point close by everything agrees"
                 return replace(self._agreed(close), notes=(note,))
             # all tensors at once disagree: which of them?
-            look = self._look(point, self._choose(point, "quick", coordinates))
+            doubted = point.doubted(self.tolerance.forward) if self._programs.many else ()
+            look = self._first_look(point, "quick", coordinates, among=doubted)
             suspects = _suspects(look)
         report = self._agreed(look)
         if self.moved is None:
@@ -66,7 +67,7 @@ class Procedure:
         if suspects:
             self._told(f"checking gradients: {len(suspects)} tensors are looked at again")
             decided = self._decide(look, suspects, self.moved)
-            right = {t for t in look.doubted if decided[t].verdict in ("ok", "kink")}
+            right = {t for t in point.doubted(self.tolerance.forward) if decided[t].verdict in ("ok", "kink")}
             if right and (other := self._close_by(point, attempt=2)) is not None:
                 # a wrong gradient may have been near zero just there
                 found = self._decide(look, right, other)
@@ -76,15 +77,26 @@ class Procedure:
             report = replace(report, tensors=tuple(decided.get(t, each) for t, each in enumerate(report.tensors)))
         return report
 
-    def _choose(self, point: Point, tier: str, coordinates: int) -> Rows:
+    def _first_look(self, point: Point, tier: str, coordinates: int, among: Collection[int] = ()) -> Look:
+        """At the tensors that can be looked at; only those among them, if any are given."""
         gradient = point.gradients.sum(axis=0) if tier == "full" else None
         tensors = np.flatnonzero((self._programs.sizes > 0) & np.array(self._function.reached))
-        rows = choose(self._programs.offsets, tensors, gradient, tier, coordinates, self._seed)
-        return with_steps(rows, point.sizes, self.tolerance.first)
+        tensors = tensors[np.isin(tensors, list(among))] if among else tensors
+        return self._look_closely(point, choose(self._programs.offsets, tensors, gradient, tier, coordinates, self._seed))
+
+    def _look_closely(self, point: Point, rows: Rows) -> Look:
+        """Along rows of any step; what does not agree once more with a smaller one, for a corner may be in reach."""
+        slopes, loss = np.abs(point.analytic(rows)).max(axis=1), np.abs(point.values).max()
+        look = self._look(point, with_steps(rows, point.sizes, self.tolerance.step(loss, slopes)))
+        bad = np.flatnonzero(look.bad)
+        if not len(bad):
+            return look
+        return look.refined(bad, self._look(point, look.rows[bad].at(look.rows.step[bad] / 10)))
 
     def _look(self, point: Point, rows: Rows) -> Look:
         ends = self._programs.differences(point, rows, self._progress(len(rows)))
-        return Look(point, rows, (ends[:, 0] - ends[:, 1]) / (2 * rows.step[:, None]), self.tolerance)
+        slopes = np.stack([point.values - ends[:, 1], ends[:, 0] - point.values], axis=1) / rows.step[:, None, None]
+        return Look(point, rows, (ends[:, 0] - ends[:, 1]) / (2 * rows.step[:, None]), slopes, self.tolerance)
 
     def _progress(self, rows: int) -> Callable[[int], None]:
         started = time.perf_counter()
@@ -137,18 +149,17 @@ class Procedure:
 
     def _decide(self, look: Look, suspects: set[int], moved: Point) -> dict[int, TensorCheck]:
         """The entries of the tensors that were suspected."""
-        rows = look.rows[np.isin(look.rows.tensor, list(suspects))]
-        close = Look(moved, rows, np.empty((len(rows), len(moved.values))), self.tolerance)
-        doubted = sorted(close.doubted)
+        rows = look.rows[np.isin(look.rows.tensor, list(suspects)) & (look.bad | (look.rows.index < 0))]
+        doubted = sorted(moved.doubted(self.tolerance.forward))
         # for each tensor whose exact gradient is another, also the coordinate where it is furthest off
         furthest = make_rows(doubted, 0, [moved.furthest(t) for t in doubted])
-        close = self._look(moved, with_steps(join(rows, furthest), moved.sizes, self.tolerance.first))
+        close = self._look_closely(moved, join(rows, furthest))
         judged, errors = self._judge(close)
         corners, found = self._corners(look, suspects), {}
         for t in suspects:
             mine = close.rows.tensor == t
             verdict = next((each for each in ("wrong", "unsure") if each in judged[mine]), "ok")
-            if verdict != "wrong" and t in close.doubted and not self._can_tell(close, t):
+            if verdict != "wrong" and t in doubted and not self._can_tell(close, t):
                 verdict, errors[mine] = "wrong", np.nan
             if verdict != "ok":
                 worst = errors[mine & (judged == verdict)]
@@ -174,8 +185,7 @@ class Procedure:
         if not len(bad):
             return judged, errors
         rows, point = look.rows[bad], look.point
-        factors = np.array((self.tolerance.first, *self.tolerance.ladder)) / self.tolerance.first
-        ladder = [rows.at(rows.step * factor) for factor in factors]
+        ladder = [rows, *(with_steps(rows, point.sizes, step) for step in self.tolerance.ladder)]
         numeric = np.stack([look.numeric[bad], *(self._look(point, each).numeric for each in ladder[1:])])
         smooth = np.stack([self._programs.branches(point, each) for each in ladder])
         forward = self._programs.tangents(point, rows)
@@ -195,15 +205,13 @@ class Procedure:
 
     def _corners(self, look: Look, suspects: set[int]) -> dict[int, tuple[float, float]]:
         """The suspects along whose rows the loss takes another branch, with the slopes to the left and right."""
-        chosen = look.rows[look.bad & np.isin(look.rows.tensor, list(suspects))]
-        if not len(chosen):
-            return {}
-        ends, middle = self._programs.differences(look.point, chosen), look.point.values
+        here = look.bad & np.isin(look.rows.tensor, list(suspects))
+        chosen, slopes = look.rows[here], look.slopes[here]
         found: dict[int, tuple[float, float]] = {}
         for k in np.flatnonzero(~self._programs.branches(look.point, chosen)):
-            slopes = np.stack([middle - ends[k, 1], ends[k, 0] - middle]) / chosen.step[k]
-            part = int(np.abs(slopes[1] - slopes[0]).argmax())
-            found.setdefault(int(chosen.tensor[k]), (float(slopes[0, part]), float(slopes[1, part])))
+            left, right = slopes[k]
+            part = int(np.abs(right - left).argmax())
+            found.setdefault(int(chosen.tensor[k]), (float(left[part]), float(right[part])))
         return found
 
 
@@ -211,7 +219,7 @@ def _suspects(look: Look) -> set[int]:
     """Tensors with a row that does not agree, or whose exact gradient is another; -1 for all of them at once."""
     found = {int(t) for t in look.rows.tensor[look.bad]}
     # the third opinion is dearer than differences through all tensors
-    return found if -1 in found else found | look.doubted
+    return found if -1 in found else found | look.point.doubted(look.tolerance.forward)
 
 
 def _unsure(report: GradientReport, suspects: set[int], note: str) -> GradientReport:

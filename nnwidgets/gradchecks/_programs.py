@@ -17,9 +17,13 @@ from ._float64 import Float64, promoted
 from ._function import Function
 from ._point import Point
 from ._rows import Rows
+from ._signs import signs
 
 CHUNK = 128
 """Rows that one call evaluates, one after the other: memory does not grow with their number."""
+
+MANY = 2000
+"""Tensors that are still compiled: XLA takes about 0.1 s for each."""
 
 
 class Programs:
@@ -29,24 +33,25 @@ class Programs:
         float64: evaluates the programs, and knows what ran in its own precision.
         sizes: numbers of each tensor.
         evaluations: how often the loss was evaluated.
+        many: so many tensors that compiling would take minutes: to be called inside ``jax.disable_jit()``.
     """
 
     def __init__(self, function: Function) -> None:
         self.function, self.float64 = function, Float64()
         self.sizes = np.array([math.prod(tensor.shape) for tensor in function.tensors], np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
-        self.evaluations = 0
+        self.evaluations, self.many = 0, len(self.sizes) > MANY
 
     def point(self, inputs: list[Any], seed: int) -> Point:
         """Gradients at these inputs, and the directions that belong to them."""
-        sizes, values, gradients = (np.asarray(each) for each in self._at(inputs))
+        values, gradients = self._at(inputs)
         return Point(
             inputs,
             self.offsets,
-            sizes,
-            values,
+            np.array([np.linalg.norm(np.asarray(each, np.float64)) for each in inputs[: len(self.sizes)]]),
+            np.asarray(values),
             gradients,
-            seed,
+            np.uint32(seed % 2**32),
             lambda: self._exact and np.asarray(self._exact(inputs)),
         )
 
@@ -56,10 +61,15 @@ class Programs:
 
     def gradients(self, closed: Any, *inputs: Any) -> tuple[Any, Any]:
         """The parts of the loss, and their gradients in rows (parts, numbers); to be traced."""
-        count = len(self.sizes)
         values, *leaves = self.float64(closed, jax.tree.leaves(inputs))
-        rows = [self._flat(leaves[k * count : (k + 1) * count]) for k in range(len(self.function.parts))]
-        return values, jnp.stack(rows)
+        if self.many:
+            return values, np.concatenate([np.ravel(leaf) for leaf in leaves]).reshape(len(self.function.parts), -1)
+        rows = jnp.zeros((len(self.function.parts), int(self.offsets[-1])))
+        # one after the other: XLA's concatenation computes what goes in number by number, 15 times as long in all
+        for k, leaf in enumerate(leaves):
+            part, tensor = divmod(k, len(self.sizes))
+            rows = jax.lax.dynamic_update_slice(rows, jnp.ravel(leaf)[None], (part, int(self.offsets[tensor])))
+        return values, rows
 
     def differences(self, point: Point, rows: Rows, told: Callable[[int], None] = lambda done: None) -> np.ndarray:
         """The loss at both ends of each row (rows, 2, parts)."""
@@ -94,7 +104,7 @@ class Programs:
         """
         shape, dtype, run = program
         found, done = np.empty((len(rows), len(sides), *shape), dtype), 0
-        directions, weights = jnp.asarray(point.directions), jnp.asarray(point.weights)
+        given = point.computed, point.factors, point.weights, point.seed
         for single in (False, True):
             kind = np.flatnonzero((rows.index >= 0) == single)
             for start in range(0, len(kind), CHUNK // len(sides)):
@@ -102,7 +112,7 @@ class Programs:
                 steps = rows.step[chosen, None] * np.array(sides)
                 fields = [np.repeat(each[chosen], len(sides)) for each in (rows.tensor, rows.which, rows.index)]
                 padded = [np.resize(each, CHUNK) for each in (*fields, steps.ravel())]
-                out = run(single, point.inputs, directions, weights, *padded, np.int32(steps.size))
+                out = run(single, point.inputs, given, *padded, np.int32(steps.size))
                 found[chosen] = np.asarray(out)[: steps.size].reshape(*steps.shape, *shape)
                 done += len(chosen)
                 told(done)
@@ -110,12 +120,7 @@ class Programs:
 
     @cached_property
     def _at(self) -> Any:
-        def at(inputs: list[Any]) -> Any:
-            inputs = self.promote(inputs)
-            sizes = jnp.stack([jnp.linalg.norm(jnp.ravel(tensor)) for tensor in inputs[: len(self.sizes)]])
-            return sizes, *self.gradients(self.function.gradient, inputs)
-
-        return jax.jit(at)
+        return jax.jit(lambda inputs: self.gradients(self.function.gradient, self.promote(inputs)))
 
     @cached_property
     def _exact(self) -> Any:
@@ -126,8 +131,7 @@ class Programs:
         """Compile a function of one row so that as many rows are evaluated as are given, one after the other."""
 
         def loop(
-            single: bool, inputs: list[Any], directions: Any, weights: Any,
-            tensor: Any, which: Any, index: Any, step: Any, n: Any,
+            single: bool, inputs: list[Any], point: Any, tensor: Any, which: Any, index: Any, step: Any, n: Any
         ) -> Any:  # fmt: skip
             values = self.promote(inputs)
 
@@ -135,19 +139,22 @@ class Programs:
                 if single:
                     line = self._along_coordinate(index[k], step[k])
                 else:
-                    line = self._along_direction(directions, weights, tensor[k], which[k], step[k])
+                    line = self._along_direction(*point, tensor[k], which[k], step[k])
                 return out.at[k].set(one(values, line))
 
             return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
 
         return shape, dtype, jax.jit(loop, static_argnums=0)
 
-    def _along_direction(self, directions: Any, weights: Any, tensor: Any, which: Any, step: Any) -> list[Any]:
+    def _along_direction(
+        self, gradients: Any, factors: Any, weights: Any, seed: Any, tensor: Any, which: Any, step: Any
+    ) -> list[Any]:
         """What a row along a direction adds to each tensor."""
-        along = jax.lax.dynamic_index_in_dim(directions, which, keepdims=False)
-        factors = step * jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
+        steps = step * jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
+        lean, side = (steps * each[which] for each in factors)
+        random = signs(int(self.offsets[-1]), seed, which)
         return [
-            factors[t] * along[start:stop].reshape(shape.shape)
+            (lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * random[start:stop]).reshape(shape.shape)
             for t, ((start, stop), shape) in enumerate(zip(pairwise(self.offsets), self.function.tensors, strict=True))
         ]
 
@@ -180,9 +187,6 @@ class Programs:
             return self.float64(self.function.exact_tangent, [*values, *line])[0]
 
         return self._looped(one, (len(self.function.parts),), np.float64)
-
-    def _flat(self, leaves: list[Any]) -> Any:
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
 
 
 def _moved(values: list[Any], line: list[Any]) -> list[Any]:

@@ -79,10 +79,10 @@ def _coordinates(size: np.ndarray, count: int, rng: np.random.Generator) -> np.n
     return np.sort(np.concatenate([largest, others[: count - len(largest)]]))
 
 
-def with_steps(rows: Rows, norms: np.ndarray, first: float) -> Rows:
-    """The rows with their first steps: smaller for a tensor whose own norm is small, so that a step stays a small one."""
+def with_steps(rows: Rows, norms: np.ndarray, step: Any) -> Rows:
+    """The rows with these steps, smaller for a tensor whose own norm is small, so that a step stays a small one."""
     scale = np.where(norms > 0, np.clip(norms, 1e-3, 1.0), 1.0)
-    return rows.at(np.where(rows.tensor < 0, first, first * scale[np.maximum(rows.tensor, 0)]))
+    return rows.at(step * np.where(rows.tensor < 0, 1.0, scale[np.maximum(rows.tensor, 0)]))
 
 
 def chance_unsampled(wrong: int, of: int, sampled: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from nnwidgets.gradchecks._judge import FLOAT32, FLOAT64, Differences, Tolerance, judge, relative_error
 
-STEPS = np.array([FLOAT64.first, *FLOAT64.ladder])
+STEPS = np.array([FLOAT64.first, *(each for each in FLOAT64.ladder if each != FLOAT64.first)])
 
 
 def ladder(
@@ -101,7 +101,7 @@ def test_a_loss_that_is_not_finite_near_by_decides_nothing(numeric: float) -> No
 
 
 def test_the_slope_to_show_is_the_widest_smooth_one() -> None:
-    assert synthetic(1.0, [1.0, 2.0, 3.0, 4.0, 5.0]).best == 1.0
+    assert synthetic(1.0, [1.0, 2.0, 3.0, 4.0]).best == 1.0
     # 1e-3 and 1e-4 are wider than the first, and not asked
     assert synthetic(1.0, [1.0, 2.0, 3.0, 4.0, 5.0], smooth=[False, True, True, True, True]).best == 4.0
     assert synthetic(1.0, [1.0, 2.0], smooth=False).best == 1.0
@@ -113,7 +113,7 @@ def test_relative_error_by_hand() -> None:
 
 
 def test_tolerances_scale_with_derivative_and_loss() -> None:
-    tolerance = Tolerance(0.1, 1e-16, 1e-5, (), 1e-6)
+    tolerance = Tolerance(0.1, 1e-16, 1e-5, 1e-5, (), 1e-6)
     assert tolerance.agree(np.array([10.0, 10.0]), np.array([9.1, 8.9]), np.zeros(2)).tolist() == [True, False]
     # what is not finite agrees with nothing
     none = np.array([np.nan, np.inf])
