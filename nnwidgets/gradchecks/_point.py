@@ -93,7 +93,9 @@ class Point:
     def _across(self) -> np.ndarray:
         """Derivatives along the two patterns of signs (2, parts, tensors)."""
         signs = np.asarray(both_signs(int(self.offsets[-1]), self.seed))
-        return np.array([[[row[here] @ sign[here] for here in self.slices] for row in self.gradients] for sign in signs])
+        return np.array(
+            [[[row[here] @ sign[here] for here in self.slices] for row in self.gradients] for sign in signs]
+        )
 
     @cached_property
     def factors(self) -> tuple[np.ndarray, np.ndarray]:

@@ -82,7 +82,9 @@ class Procedure:
         gradient = point.gradients.sum(axis=0) if tier == "full" else None
         tensors = np.flatnonzero((self._programs.sizes > 0) & np.array(self._function.reached))
         tensors = tensors[np.isin(tensors, list(among))] if among else tensors
-        return self._look_closely(point, choose(self._programs.offsets, tensors, gradient, tier, coordinates, self._seed))
+        return self._look_closely(
+            point, choose(self._programs.offsets, tensors, gradient, tier, coordinates, self._seed)
+        )
 
     def _look_closely(self, point: Point, rows: Rows) -> Look:
         """Along rows of any step; what does not agree once more with a smaller one, for a corner may be in reach."""

@@ -153,6 +153,8 @@ class Programs:
         steps = step * jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
         lean, side = (steps * each[which] for each in factors)
         random = signs(int(self.offsets[-1]), seed, which)
+        if self.many:  # slices are a hundred times quicker there
+            gradients, lean, side, random = (np.asarray(each) for each in (gradients, lean, side, random))
         return [
             (lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * random[start:stop]).reshape(shape.shape)
             for t, ((start, stop), shape) in enumerate(zip(pairwise(self.offsets), self.function.tensors, strict=True))
@@ -160,8 +162,9 @@ class Programs:
 
     def _along_coordinate(self, index: Any, step: Any) -> list[Any]:
         """What a row along a coordinate adds to each tensor."""
+        xp: Any = np if self.many else jnp
         return [
-            jnp.where(jnp.arange(start, stop) == index, step, 0.0).reshape(shape.shape)
+            xp.where(xp.arange(start, stop) == index, step, 0.0).reshape(shape.shape)
             for (start, stop), shape in zip(pairwise(self.offsets), self.function.tensors, strict=True)
         ]
 

@@ -19,7 +19,7 @@ from ._rivals import central_differences
 
 NOISE = 0.01
 UNIT, FORWARD, WHOLE, WHOLE_FIRST, QUICK = "unit", "forward", "whole", "whole, initial", "quick"
-FULL, LOOP = "full", "loop"
+FULL, FEW, LOOP, WIDE_LOOP = "full", "full, 8 examples", "loop", "loop in float64"
 # What must not be exceeded.
 WHOLE_UNITS, QUICK_EVALUATIONS, FULL_TO_LOOP = 8.0, 2.5, 1 / 3
 
@@ -70,13 +70,19 @@ class Subject:
 
         return run
 
-    def loop(self, steps: int) -> None:
-        """The loop that everybody writes, in the model's own precision."""
-        leaves, structure = jax.tree.flatten(jax.tree.map(jax.numpy.asarray, self.generic))
-        for seed in range(steps):
-            central_differences(
-                lambda tensors: self.loss(jax.tree.unflatten(structure, tensors), self.batch), leaves, 1e-3, seed
-            )
+    def loop(self, wide: bool) -> Turn:
+        """The loop that everybody writes, in the model's own precision or in float64."""
+        loss, (point, batch) = (self._wide_loss, self._wide) if wide else (self.loss, (self.generic, self.batch))
+
+        def run(steps: int) -> None:
+            with jax.enable_x64(wide):
+                leaves, structure = jax.tree.flatten(jax.tree.map(jax.numpy.asarray, point))
+                for seed in range(steps):
+                    central_differences(
+                        lambda tensors: loss(jax.tree.unflatten(structure, tensors), batch), leaves, 1e-3, seed
+                    )
+
+        return run
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
@@ -116,7 +122,7 @@ def cost_rows(reference: Reference, *, seconds: float, rounds: int, slow: bool, 
     if slow:
         rows += _slow_full_rows(Subject(reference, examples=8))
     else:
-        rows += _full_rows(subject, seconds, rounds, goal)
+        rows += _full_rows(subject, Subject(reference, examples=8), seconds, rounds, goal)
     return [Row(**(vars(row) | {"name": f"{reference.name}: {row.name}"})) for row in rows]
 
 
@@ -145,24 +151,33 @@ def _quick_rows(subject: Subject, found: dict[str, list[float]]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _full_rows(subject: Subject, seconds: float, rounds: int, goal: float | None) -> list[Row]:
-    turns: dict[str, Turn] = {FULL: subject.check("full", subject.generic), LOOP: subject.loop}
+def _full_rows(subject: Subject, few: Subject, seconds: float, rounds: int, goal: float | None) -> list[Row]:
+    turns: dict[str, Turn] = {
+        FEW: few.check("full", few.generic),
+        FULL: subject.check("full", subject.generic),
+        LOOP: subject.loop(wide=False),
+        WIDE_LOOP: subject.loop(wide=True),
+    }
     for name, turn in turns.items():
         _timed(name, turn)
-    found = take_turns(turns, seconds=seconds, rounds=rounds, most=1000, base=FULL)
-    ratio, low, high = paired(found, FULL, LOOP)
-    met = None if goal is None else ratio <= goal
+    found = take_turns(turns, seconds=seconds, rounds=rounds, most=1000, base=FEW)
     told = {name: f"{1e3 * statistics.median(times):.0f} ms" for name, times in found.items()}
-    note = f"{told[FULL]}, the loop in float32 {told[LOOP]}"
-    return [Row("full verdict by a Python loop", ratio, goal, met, low, high, note=note)]
+    rows = []
+    for one, words in ((FEW, "full verdict as it comes, on 8 examples,"), (FULL, "full verdict on the whole batch")):
+        for other in (WIDE_LOOP, LOOP):
+            ratio, low, high = paired(found, one, other)
+            mine = goal if (one, other) == (FEW, WIDE_LOOP) else None
+            met, note = None if mine is None else ratio <= mine, f"{told[one]} by {told[other]}"
+            rows.append(Row(f"{words} by the {other}", ratio, mine, met, low, high, note=note))
+    return rows
 
 
 def _slow_full_rows(subject: Subject) -> list[Row]:
     subject.check("full", subject.generic, coordinates=1)(1)
     jax.block_until_ready(subject.loss(subject.generic, subject.batch))
-    full, loop = _timed(FULL, subject.check("full", subject.generic)), _timed(LOOP, subject.loop)
-    note = f"measured once, on 8 examples: {full:.0f} s, the loop in float32 {loop:.0f} s"
-    return [Row("full verdict by a Python loop", full / loop, note=note)]
+    full, loop = _timed(FULL, subject.check("full", subject.generic)), _timed(LOOP, subject.loop(wide=False))
+    note = f"measured once, both on 8 examples: {full:.0f} s by {loop:.0f} s"
+    return [Row("full verdict by the loop", full / loop, note=note)]
 
 
 def _timed(name: str, turn: Turn) -> float:

@@ -249,3 +249,24 @@ def test_many_tensors(tier: str) -> None:
     assert [(each.path, each.verdict) for each in report.suspects] == [("70", "wrong")]
     assert report.headline == f"gradient check ({tier}, float64): 1 wrong of 100 tensors"
     assert "and 60 more" in repr(report)
+
+
+@pytest.mark.parametrize("fault", [1.0, 1.01])
+def test_thousands_of_tensors_are_not_compiled(fault: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would take XLA minutes goes operation by operation; here 6 tensors count as thousands."""
+    monkeypatch.setattr("nnwidgets.gradchecks._programs.MANY", 5)
+    tensors = [np.full(2, 0.1 + k / 9, np.float32) for k in range(6)]
+
+    @jax.custom_vjp
+    def thrice(x: Any) -> Any:
+        return 3 * x
+
+    thrice.defvjp(lambda x: (3 * x, None), lambda _, g: (3 * fault * g,))
+
+    def loss(tensors: Any) -> Any:
+        return sum((each**2).sum() for each in tensors[1:]) + thrice(tensors[0]).sum()
+
+    report = gradcheck(loss, tensors)
+    assert [each.path for each in report.suspects] == ([] if fault == 1.0 else ["0"])
+    assert report.tier == "whole" and "operation by operation" in report.notes[-1]
+    assert len(report.tensors) == 6 and all(each.sensitivity is not None for each in report.tensors)
