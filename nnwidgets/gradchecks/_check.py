@@ -52,8 +52,8 @@ class Check:
 
         Args:
             inputs: the tensors, then everything else, flat.
-            tier: "whole", and of thousands of tensors always: two directions through all tensors at once; "quick": one direction a tensor; "full": two
-                directions and some coordinates a tensor.
+            tier: "whole", and of thousands of tensors always: two directions through all tensors at once; "quick": one
+                direction a tensor; "full": two directions and some coordinates a tensor.
             coordinates: how many of each tensor "full" samples, half of them where the gradient is largest.
             seed: of the directions and the coordinates.
             told: hears what is going on.

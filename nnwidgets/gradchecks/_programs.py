@@ -139,17 +139,16 @@ class Programs:
                 if single:
                     line = self._along_coordinate(index[k], step[k])
                 else:
-                    line = self._along_direction(*point, tensor[k], which[k], step[k])
+                    line = self._along_direction(point, tensor[k], which[k], step[k])
                 return out.at[k].set(one(values, line))
 
             return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
 
         return shape, dtype, jax.jit(loop, static_argnums=0)
 
-    def _along_direction(
-        self, gradients: Any, factors: Any, weights: Any, seed: Any, tensor: Any, which: Any, step: Any
-    ) -> list[Any]:
+    def _along_direction(self, point: Any, tensor: Any, which: Any, step: Any) -> list[Any]:
         """What a row along a direction adds to each tensor."""
+        gradients, factors, weights, seed = point
         steps = step * jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
         lean, side = (steps * each[which] for each in factors)
         random = signs(int(self.offsets[-1]), seed, which)
