@@ -53,6 +53,8 @@ class Controls:
         self._step.disabled = not paused
         self._run.disabled = not (paused or status.state == "running")
         self._stop.disabled = not active
+        if not pending:
+            self._show_reach(status)
         self._reset.disabled = status.multiplier == 1.0
         self._forget.disabled = not status.pauses
         self._pauses.value = html.escape("pauses at: " + ", ".join(status.pauses)) if status.pauses else ""
@@ -98,6 +100,11 @@ class Controls:
         )  # fmt: skip
         self._factor = ipywidgets.FloatText(1.0, tooltip="The factor as a number", layout={"width": "78px"})
         self._reset = button("", "undo", "Back to the optimizer's own learning rate (1)")
+        self._back = button("", "step-backward", "Go back one step, exactly; with the slider, to any step")
+        self._past = ipywidgets.IntSlider(
+            0, min=0, max=1, continuous_update=False, layout={"width": "170px"},
+            tooltip="Go to this step: every panel shows it. Going on from there starts a branch",
+        )  # fmt: skip
         self._condition = ipywidgets.Dropdown(
             options=list(CONDITIONS), tooltip="When to pause", layout={"width": "160px"}
         )
@@ -106,10 +113,12 @@ class Controls:
         self._forget = button("Clear", "times", "Forget all these conditions")
         self._pauses, self._line = ipywidgets.HTML(), ipywidgets.HTML()
         self._hint, self._error = ipywidgets.HTML(), ipywidgets.HTML()
+        self._timeline = group(self._back, self._past)
         groups = [
             group(self._pause, self._step),
             group(self._run, self._count, ipywidgets.Label("steps")),
             group(self._stop),
+            self._timeline,
             group(ipywidgets.Label("learning rate \u00d7"), self._slider, self._factor, self._reset),
             group(ipywidgets.Label("pause when"), self._condition, self._value, self._add, self._pauses, self._forget),
         ]
@@ -124,6 +133,8 @@ class Controls:
         clicked(self._step, lambda: self._ask("step", "one step"), "Step")
         clicked(self._run, self._run_steps, "Run")
         clicked(self._stop, lambda: self._ask("stop", "stopping"), "Stop")
+        clicked(self._back, lambda: self._rewind(self._status.step - 1), "Going back")
+        self._past.observe(self.guarded(lambda change: self._rewind(change["new"]), "The slider"), "value")
         clicked(self._reset, lambda: self._multiply(1.0), "The learning rate's reset")
         clicked(self._add, self._pause_when, "The pause condition")
         clicked(self._forget, lambda: self._ask("forget_pauses", "forgetting the conditions"), "Clear")
@@ -146,6 +157,23 @@ class Controls:
 
     def _run_steps(self) -> None:
         self._ask("run", f"{self._count.value:,} steps", int(self._count.value))
+
+    def _rewind(self, step: int) -> None:
+        if step != self._status.step:
+            self._ask("rewind", f"going to step {step:,}", int(step))
+
+    def _show_reach(self, status: Status) -> None:
+        """Moves the slider without asking for anything: its callback sees the step where the run already is."""
+        self._timeline.layout.display = "none" if status.reach is None else None
+        if status.reach is None:
+            return
+        first, last = status.reach
+        with self._past.hold_sync():
+            self._past.max, self._past.min = max(last, first + 1), first
+            self._past.value = min(max(status.step, first), last)
+        still = status.state not in ("running", "compiling")
+        self._past.disabled = not still or last == first
+        self._back.disabled = not still or status.step <= first
 
     def _multiply(self, factor: float) -> None:
         if math.isclose(factor, self._status.multiplier, rel_tol=1e-9):

@@ -8,14 +8,14 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from nnwidgets.records import Finding, History, Series
+from nnwidgets.records import Branch, Finding, History, Series
 
 from ._canvas import CurvesCanvas
 from ._curve import log10, outline, smooth
 from ._figure import StepFigure, bqplot
 from ._narrow import Narrow
 from ._panel import Panel
-from ._theme import INK, WRONG, at_step, newest_step, number
+from ._theme import GREY, INK, WRONG, at_step, newest_step, number
 
 STROKES = {"train": "solid", "validation": "dashed"}
 
@@ -25,8 +25,9 @@ class LossCurve(Panel):
 
     Tells apart: learning from standing still; a validation loss that turns up while the training loss goes on down
     (overfitting) from one that follows; spikes that recover from divergence. The raw training loss stays visible,
-    faintly, whatever the smoothing; red marks on the lower edge are steps whose loss was NaN or infinite. Train is solid,
-    validation dashed, both in the colour of the text: a hue is always a layer.
+    faintly, whatever the smoothing; so do, in grey, the ways that a rewound run left. Red marks on the lower edge are
+    steps whose loss was NaN or infinite. Train is solid, validation dashed, both in the colour of the text: a hue is
+    always a layer.
     """
 
     title = "Loss"
@@ -51,6 +52,7 @@ class LossCurve(Panel):
             switch.observe(lambda change: self.redraw(), "value")
         self._figure = StepFigure(300, log=False)
         self._figure.values.label, self._figure.values.label_offset = "loss", "44px"
+        self._branches = self._figure.lines(1.5, colors=[GREY], opacities=[0.8])
         self._raw = self._figure.lines(1.0, colors=[INK], opacities=[0.4])
         self._smooth = self._figure.lines(2.0, colors=[INK])
         self._validation = self._figure.lines(2.0, colors=[INK], line_style="dashed", marker="circle", marker_size=20)
@@ -76,7 +78,8 @@ class LossCurve(Panel):
         if "train/loss" not in history and "validation/loss" not in history:
             return "Waits for the first loss. Run some steps."
         self._figure.log = bool(self._log.value)
-        self._draw_loss(*(self._loss[part].look(history, f"{part}/loss") for part in ("train", "validation")))
+        train, validation = (self._loss[part].look(history, f"{part}/loss") for part in ("train", "validation"))
+        self._draw_loss(train, validation, history.branches)
         self._draw_curves(history)
         newest = [(part, history.latest(f"{part}/loss"), stroke) for part, stroke in STROKES.items()]
         now = newest_step(history)
@@ -87,10 +90,16 @@ class LossCurve(Panel):
         )
         return None
 
-    def _draw_loss(self, train: Series | None, validation: Series | None) -> None:
+    def _draw_loss(self, train: Series | None, validation: Series | None, branches: Sequence[Branch]) -> None:
         scaled = log10 if self._figure.log else np.asarray
         steps: list[np.ndarray] = []
         values: list[np.ndarray] = []
+        if branches:
+            lines = [outline(each.loss) for each in branches]
+            # in one line with gaps
+            steps.append(np.concatenate([np.append(x, x[-1]) for x, _ in lines]))
+            values.append(scaled(np.concatenate([np.append(y[0], np.nan) for _, y in lines])))
+            self._figure.draw(self._branches, steps[0], values[0])
         for series, mark in ((train, self._raw), (validation, self._validation)):
             if series is not None:
                 x, y = outline(series)

@@ -8,6 +8,7 @@ from ._gradient_report import RuleCheck as RuleCheck
 from ._gradient_report import TensorCheck as TensorCheck
 from ._gradient_report import reading as reading
 from ._histogram import Histogram as Histogram
+from ._history import Branch as Branch
 from ._history import History as History
 from ._history import Table as Table
 from ._history import UnknownReading as UnknownReading

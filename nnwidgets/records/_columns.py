@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -94,6 +97,14 @@ class Columns:
             self.newest = int(self._steps[(self._count - 1) % len(self._rows)])
         else:
             self.newest = int(self.buckets.steps[self.buckets.count - 1]) if self.buckets.count else None
+
+    def save(self) -> dict[str, Any]:
+        """Everything in it, copied."""
+        return copy.deepcopy(vars(self))
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Become again what `save` gave."""
+        vars(self).update(copy.deepcopy(saved))
 
     def pack(self) -> dict[str, npt.NDArray[np.generic]]:
         """All rows as plain arrays, copied."""

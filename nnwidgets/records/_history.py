@@ -6,6 +6,7 @@ import difflib
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ._series import Series
 WHOLE = ("",)
 # Gradient checks kept.
 REPORTS = 20
+# Branches kept.
+BRANCHES = 20
 
 
 class UnknownReading(KeyError):
@@ -47,6 +50,21 @@ class Table:
         with history.lock:
             self._columns.append(step, values)
             history.version += 1
+
+
+@dataclass(frozen=True)
+class Branch:
+    """How a run went before it was rewound and went another way.
+
+    Attributes:
+        step: where the ways part.
+        loss: ``train/loss`` from there on.
+        label: in words.
+    """
+
+    step: int
+    loss: Series
+    label: str
 
 
 class History:
@@ -87,6 +105,8 @@ class History:
         self._columns: dict[str, tuple[Columns, int]] = {}
         self._histograms: dict[str, tuple[Histogram, Histogram]] = {}
         self._gradient_reports: list[GradientReport] = []
+        self._branches: list[Branch] = []
+        self._whole: list[Any] | None = None
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
         """Add readings of some layers at one step: ``readings[name]`` has one value a layer."""
@@ -171,6 +191,40 @@ class History:
             self._histograms = {name: (old, new if new.step <= step else old) for name, (old, new) in kept.items()}
             self._gradient_reports = [each for each in self._gradient_reports if each.step <= step]
             self.version += 1
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The ways that a rewound run did not go again, oldest first."""
+        return tuple(self._branches)
+
+    def rewind(self, step: int) -> None:
+        """Show what was known at `step`; what is later stays, for a rewind to a later step, until `branch`."""
+        with self.lock:
+            tables = self._tables()
+            if self._whole is None:
+                kept = dict(self._histograms), list(self._gradient_reports)
+                self._whole = [{id(columns): columns.save() for columns in tables}, *kept]
+            saved, histograms, reports = self._whole
+            for columns in tables:
+                if id(columns) in saved:
+                    columns.restore(saved[id(columns)])
+            self._histograms, self._gradient_reports = dict(histograms), list(reports)
+            self.truncate(step)
+
+    def branch(self, step: int, label: str) -> None:
+        """The run goes another way from `step` on: keep the loss of the old one, and forget the rest."""
+        with self.lock:
+            if self._whole is not None:
+                self.rewind(np.iinfo(np.int64).max)
+                self._whole = None
+            if "train/loss" in self:
+                loss = self["train/loss"]
+                later = loss.steps >= step
+                parts = [each[later] for each in (loss.values, loss.low, loss.high)]
+                gone = Series(loss.name, loss.steps[later], loss.layers, *parts)
+                if len(gone):
+                    self._branches = [*self._branches, Branch(step, gone, label)][-BRANCHES:]
+                    self.truncate(step - 1)
 
     @property
     def nbytes(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 RunState = Literal["idle", "compiling", "running", "paused", "stopped", "finished"]
 CommandName = Literal[
-    "pause", "resume", "step", "run", "stop", "multiplier", "pause_when", "forget_pauses", "gradcheck"
+    "pause", "resume", "step", "run", "stop", "multiplier", "pause_when", "forget_pauses", "gradcheck", "rewind"
 ]
 
 
@@ -27,6 +27,7 @@ class Status:
         watching_seconds: seconds that watching added to a step, on average so far.
         multiplier: the learning-rate multiplier, 1.0 unless changed.
         pauses: the standing pause conditions, in words.
+        reach: the first and the last step that `rewind` can go to; None where there is no going back.
         message: one line for the user ("compiling the step", "paused: loss > 3", "the data ended"), or "".
     """
 
@@ -40,6 +41,7 @@ class Status:
     watching_seconds: float = 0.0
     multiplier: float = 1.0
     pauses: tuple[str, ...] = ()
+    reach: tuple[int, int] | None = None
     message: str = ""
 
 
@@ -50,7 +52,7 @@ class Command:
     Attributes:
         name: what to do.
         value: ``run``: how many steps (int); ``multiplier``: the factor (float); ``pause_when``: a condition
-            (see `nnw.Session.pause_when`); ``gradcheck``: the tier; else None.
+            (see `nnw.Session.pause_when`); ``gradcheck``: the tier; ``rewind``: the step; else None.
     """
 
     name: CommandName

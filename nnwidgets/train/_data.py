@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,14 +19,19 @@ class Batches:
     run when it ends. Every batch must have the structure and shapes of the first, since each new shape compiles the
     step again.
 
+    Batches that were given can be asked for again. A list has them, a callable makes them anew; of any other source the
+    newest are kept by reference, and older ones come from going through it once more, which gives the same ones unless
+    it shuffles: whoever replays a run compares losses.
+
     Args:
         source: any iterable of pytrees of arrays, or a callable that takes the step (int) and gives a pytree.
+        memory: bytes of batches that are kept.
 
     Raises:
         TypeError: if `source` is neither.
     """
 
-    def __init__(self, source: Iterable[Any] | Callable[[int], Any]) -> None:
+    def __init__(self, source: Iterable[Any] | Callable[[int], Any], memory: int = 0) -> None:
         if not callable(source) and not isinstance(source, Iterable):
             raise TypeError(
                 f"batches must be an iterable of batches or a callable batches(step), got {type(source).__name__}: "
@@ -44,6 +50,11 @@ class Batches:
         self._outline: Any = None
         self._described: str | None = None
         self._given = 0
+        self._memory, self._held = memory, 0
+        self._kept: dict[int, Any] = {}
+        self._epochs = [0]
+        # the epoch that is gone through again, and how far
+        self._again: tuple[int, int, Iterator[Any]] | None = None
         # the first batch's structure, as shapes
         self.like: Any = None
 
@@ -67,11 +78,13 @@ class Batches:
         return self._first
 
     def take(self, step: int) -> Any | None:
-        """The batch of one step, or None when a generator has ended.
+        """The batch of one step, or None when a generator has ended; steps ascend, but those given before can come again.
 
         Raises:
-            ValueError: if its structure or shapes differ from the first batch's.
+            ValueError: if its structure or shapes differ from the first batch's, or it was given before and is gone.
         """
+        if step < self._given:
+            return self._past(step)
         if self._given == 0:
             batch = self.first()
             self._first = None
@@ -86,6 +99,48 @@ class Batches:
                 "shape compiles the step again; drop the short last batch (drop_last=True, drop_remainder=True) or pad it."
             )
         self._given += 1
+        self._keep(step, batch)
+        return batch
+
+    def _keep(self, step: int, batch: Any) -> None:
+        if isinstance(self._source, (list, tuple)) or not self._memory:
+            return
+        size = _bytes(batch)
+        if step and any(
+            one is other for one, other in zip(_mutable(batch), _mutable(self._kept.get(step - 1)), strict=False)
+        ):
+            # a buffer that is filled anew for each batch: what was kept is no longer what it was
+            self._memory, self._kept = 0, {}
+            return
+        self._kept[step] = batch
+        self._held += size
+        while self._held > self._memory and len(self._kept) > 1:
+            self._held -= _bytes(self._kept.pop(next(iter(self._kept))))
+
+    def _past(self, step: int) -> Any:
+        source = self._source
+        if step in self._kept:
+            return self._kept[step]
+        if callable(source):
+            return source(step)
+        if isinstance(source, (list, tuple)):
+            return source[step % len(source)]
+        if self._iterator is source:
+            kept = f"kept are those of steps {min(self._kept)} to {max(self._kept)}" if self._kept else "none is kept"
+            raise ValueError(
+                f"the batch of step {step} is gone: a generator gives each batch once, and {kept}. Give a list, a data loader, "
+                "or a callable batches(step)."
+            )
+        epoch = max(each for each in self._epochs if each <= step)
+        if self._again is None or self._again[0] != epoch or self._again[1] > step:
+            self._again = (epoch, epoch, iter(source))
+        _, position, iterator = self._again
+        batch = next(itertools.islice(iterator, step - position, None), None)
+        self._again = (epoch, step + 1, iterator)
+        if batch is None or _outline(batch) != self._outline:
+            raise ValueError(
+                f"the data source gives no batch like the one of step {step} when it is gone through again."
+            )
         return batch
 
     def _draw(self, step: int) -> Any | None:
@@ -97,6 +152,7 @@ class Batches:
         if batch is None and self._iterator is not self._source and self._given:
             self._iterator = iter(self._source)
             batch = next(self._iterator, None)
+            self._epochs.append(step)
         return batch
 
 
@@ -110,6 +166,14 @@ def _check_callable(source: Callable[..., Any]) -> None:
     except ValueError:
         # a built-in without a signature
         return
+
+
+def _bytes(batch: Any) -> int:
+    return sum(getattr(leaf, "nbytes", 0) for leaf in jax.tree.leaves(batch))
+
+
+def _mutable(batch: Any) -> list[Any]:
+    return [leaf for leaf in jax.tree.leaves(batch) if isinstance(leaf, np.ndarray)]
 
 
 def _outline(batch: Any) -> tuple[Any, ...]:

@@ -31,6 +31,8 @@ class Desk:
         panels: see `Session`.
         start: begins a run of so many steps when the user asks for one and none is running; None where that is not ours.
         check: checks the gradients in a tier, here and now; None where that cannot be done.
+        rewind: goes back to a step, here and now; None where that cannot be done.
+        reach: the first and the last step that it can go to.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class Desk:
         panels: Sequence[Any],
         start: Callable[[int], None] | None = None,
         check: Callable[[str], None] | None = None,
+        rewind: Callable[[int], None] | None = None,
+        reach: Callable[[], tuple[int, int] | None] = lambda: None,
     ) -> None:
         self.history = History()
         self.governor = Governor(budget)
@@ -54,6 +58,7 @@ class Desk:
         self.kinds = dict(zip(_KINDS, _KINDS, strict=True))
         self.dashboard = Dashboard(self.history, self.receive, panels, rules=[_name(rule) for rule in rules])
         self._rules, self._start, self._check = tuple(rules), start, check
+        self._rewind, self._reach = rewind, reach
         self._broken_rules: set[int] = set()
         self._waiting_rules: set[int] = set()
         self._findings: tuple[Finding, ...] = ()
@@ -92,8 +97,8 @@ class Desk:
         if not self.running and command.name in ("step", "run") and self._start is not None:
             return self._start(1 if command.name == "step" else int(command.value))
         self.controls.send(command)
-        if not self.running and command.name == "gradcheck":
-            # it takes long: a thread of its own leaves the kernel free for the next click
+        if not self.running and command.name in ("gradcheck", "rewind"):
+            # they take long: a thread of their own leaves the kernel free for the next click
             threading.Thread(target=self._obey_aside, daemon=True).start()
         elif not self.running:
             self.obey()
@@ -109,6 +114,8 @@ class Desk:
                     self._run_on(int(command.value))
                 elif command.name == "gradcheck":
                     self._check_gradients(str(command.value))
+                elif command.name == "rewind":
+                    self._go_to(int(command.value))
                 else:
                     self.controls.apply(command)
                 if command.name == "multiplier":
@@ -176,6 +183,7 @@ class Desk:
             watching_seconds=self.governor.spent_seconds / max(self.governor.steps, 1),
             multiplier=self.controls.multiplier,
             pauses=tuple(words for words, _ in self.controls.conditions),
+            reach=self._reach(),
         )
         sent = self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
         # while the run stands still a redraw costs it nothing
@@ -194,6 +202,19 @@ class Desk:
             self._check(tier)
         finally:
             self.status = replace(self.status, message=before)
+
+    def _go_to(self, step: int) -> None:
+        if self._rewind is None:
+            raise ValueError("there is no going back in a loop that is not ours: nnw.Session makes its steps itself.")
+        if self.running:
+            self.controls.paused = True
+        self._rewind(step)
+
+    def rewound(self, step: int, words: str) -> None:
+        """The run stands at another step now, for a reason."""
+        state = "paused" if self.running else self.status.state
+        self.status = replace(self.status, step=step)
+        self.show(state, f"paused: {words}" if self.running else words, force=True)
 
     def _run_on(self, steps: int) -> None:
         """Make so many more steps and pause; the run itself is at least as long as that."""

@@ -17,7 +17,7 @@ import optax
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Notice
+from nnwidgets.records import Command, Notice
 from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
@@ -25,7 +25,9 @@ from ._arguments import check_objective, check_optimizer, check_parts
 from ._data import Batches
 from ._desk import Desk
 from ._interrupt import Interrupts
+from ._past import Made, Past
 from ._programs import Programs, metric_names
+from ._timeline import Saved, Timeline
 from ._watchable import Watchable
 
 
@@ -47,6 +49,10 @@ class Session(Watchable):
         probes: pure functions of a `nnw.Snapshot`.
         rules: judgements on the history.
         panels: what the dashboard shows.
+        timeline_memory: bytes that saved states and batches, from which `rewind` works, may hold; a tenth of the free memory
+            if None.
+        pause_on_nan: pause at the first loss or gradient that is not finite, at the state before that step, and say which
+            operation made it.
         gradcheck_every: check all gradients after every so many steps; None: only when asked to.
         name: how the run is called.
 
@@ -75,6 +81,8 @@ class Session(Watchable):
         probes: Sequence[Any] = DEFAULT_PROBES,
         rules: Sequence[Any] = DEFAULT_RULES,
         panels: Sequence[Any] = DEFAULT_PANELS,
+        timeline_memory: int | None = None,
+        pause_on_nan: bool = True,
         gradcheck_every: int | None = None,
         name: str | None = None,
     ) -> None:
@@ -87,7 +95,8 @@ class Session(Watchable):
             )
         self.name = name or "run"
         self.objective = objective
-        self._batches = Batches(batches)
+        self.timeline = Timeline(timeline_memory)
+        self._batches = Batches(batches, memory=self.timeline.memory // 4)
         objective.check(self._batches.first())
         self._programs = Programs(objective, tx)
         self._validation, self._validation_every = validation, validation_every or 100
@@ -97,7 +106,14 @@ class Session(Watchable):
         self.state = objective.state
         self.opt_state = jax.tree.map(jnp.copy, tx.init(self.params))
         self.step = 0
-        self._desk = Desk(budget, probes, rules, panels, start=self._run_aside, check=self._check_gradients)
+        self._left_at = Saved(0, self.params, self.state, self.opt_state)
+        self._past = Past(self._programs, self._batches, self._key, self.timeline)
+        self._desk = Desk(
+            budget, probes, rules, panels,
+            start=self._run_aside, check=self._check_gradients, rewind=self._rewind_here, reach=lambda: self.reach,
+        )  # fmt: skip
+        self._furthest, self._rewound, self._pauses_on_nan = 0, False, pause_on_nan
+        self._was_finite, self._bad_step = True, None
         self._gradcheck_every = gradcheck_every
         self._batch: Any = None
         self._lock = threading.Lock()
@@ -116,6 +132,34 @@ class Session(Watchable):
     def model(self) -> Any:
         """The user's own model with the parameters as they are now (Linen: the variables; plain JAX: the parameters)."""
         return self.objective.restore(self.params, self.state)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The first and the last step that `rewind` can go to."""
+        return min(self.timeline.steps, default=self.step), self._furthest
+
+    def rewind(self, step: int) -> Session:
+        """Go to the state after so many updates, bit for bit the one that the run had there; returns the session.
+
+        The nearest saved state is taken, and the steps from there are made again with the same keys and batches. All panels
+        show that step. Going on from there with `run` starts a branch; until then one can go forward again, too.
+
+        Args:
+            step: from 0 to the furthest step made.
+
+        Raises:
+            ValueError: it is out of reach; or the data source gives other batches than the first time, in which case the
+                session stays where it was.
+        """
+        if not self._lock.acquire(blocking=False):
+            # the loop that holds it goes back between two steps
+            self._desk.receive(Command("rewind", step))
+            return self
+        try:
+            self._go_to(step)
+        finally:
+            self._lock.release()
+        return self
 
     def run(self, steps: int | None = None) -> Session:
         """Make more steps, or the rest of those that were stopped; returns the session.
@@ -137,6 +181,7 @@ class Session(Watchable):
         if not self._lock.acquire(blocking=False):
             raise RuntimeError("this session is running already: press Stop, or wait until it has ended.")
         try:
+            self._note_intervention()
             self._desk.begin(target, "" if self._metrics else "compiling the step")
             with Interrupts() as interrupts:
                 self._loop(interrupts)
@@ -177,9 +222,13 @@ class Session(Watchable):
             if batch is None:
                 self._flush()
                 return desk.end("finished", f"the data ended after {self.step} batches")
+            self._branch_off()
             self._advance(batch, interrupts)
             keep = 0 if desk.controls.paused else 1
             self._read(keep)
+            if self._pauses_on_nan and self._bad_step is not None:
+                self._pause_at_nan()
+                continue
             desk.watcher.collect(before=self.step - keep)
             if self._validation is not None and self.step % self._validation_every == 0:
                 self._validate()
@@ -188,25 +237,92 @@ class Session(Watchable):
                 self._check_gradients("whole")
 
     def _advance(self, batch: Any, interrupts: Interrupts) -> None:
-        params, state, step, watcher = self.params, self.state, self.step, self._desk.watcher
+        watcher, multiplier = self._desk.watcher, self._desk.controls.multiplier
+        before = Saved(self.step, self.params, self.state, self.opt_state)
         self._batch = batch
         if True not in self._metrics:
-            self._metrics[True] = metric_names(self.objective, params, state, batch, self._key, True)
-        readout, loss, grads, new_state = self._programs.gradient(params, state, batch, self._key, np.uint32(step))
+            self._metrics[True] = metric_names(self.objective, self.params, self.state, batch, self._key, True)
+        kept = time.perf_counter()
+        self.timeline.keep(before, pin=before.step == 0 or self._desk.controls.single > 0)
+        self.timeline.note_multiplier(before.step, multiplier)
+        self._desk.governor.charge_all(time.perf_counter() - kept)
         with interrupts.protected():
-            multiplier = np.float32(self._desk.controls.multiplier)
-            new_params, opt_state, updates = self._programs.update(params, self.opt_state, grads, multiplier, loss)
-            self.params, self.state, self.opt_state, self.step = new_params, new_state, opt_state, step + 1
-        self._pending.append((step, readout))
-
-        def snapshot() -> Snapshot:
-            rng = self._programs.fold_in(self._key, np.uint32(step))
-            watched, capture = (self._trace.watched, self._trace.capture) if self._trace is not None else ((), None)
-            return Snapshot(loss, params, grads, updates, self.objective.paths, state, batch, rng, watched, capture)
-
+            made = self._past.make(before, batch, multiplier)
+            self._put(made.after)
+        self._furthest = self.step
+        self._pending.append((before.step, made.readout))
+        snapshot = self._snapshot(before, batch, made)
         if not watcher.prepared:
             self._prepare(snapshot)
-        watcher.look(step, (loss, updates), snapshot, force=self._desk.controls.single > 0)
+        watcher.look(before.step, (made.loss, made.updates), snapshot, force=self._desk.controls.single > 0)
+
+    def _put(self, saved: Saved) -> None:
+        self.params, self.state, self.opt_state, self.step = saved.params, saved.state, saved.opt_state, saved.step
+        self._left_at = saved
+
+    def _snapshot(self, before: Saved, batch: Any, made: Made) -> Callable[[], Snapshot]:
+        def snapshot() -> Snapshot:
+            rng = self._programs.fold_in(self._key, np.uint32(before.step))
+            watched, capture = (self._trace.watched, self._trace.capture) if self._trace is not None else ((), None)
+            return Snapshot(
+                made.loss, before.params, made.grads, made.updates, self.objective.paths, before.state, batch, rng, watched,
+                capture,
+            )  # fmt: skip
+
+        return snapshot
+
+    def _note_intervention(self) -> None:
+        """Whoever puts other parameters into the session begins a new run at this step: nothing earlier leads here."""
+        known = self._left_at
+        if self.params is known.params and self.state is known.state and self.opt_state is known.opt_state:
+            return
+        self._branch_off(changed=True)
+        self._left_at = Saved(self.step, self.params, self.state, self.opt_state)
+        self.timeline.keep(self._left_at, pin=True)
+
+    def _branch_off(self, changed: bool = False) -> None:
+        """After a rewind, or with parameters put in by hand, the run goes another way from this step."""
+        if not self._rewound and not changed:
+            return
+        self._rewound = False
+        self.history.branch(self.step, f"before the rewind to step {self.step}")
+        if self.step < self._furthest:
+            self._furthest = self.step
+            self.timeline.forget_after(self.step)
+
+    def _go_to(self, step: int, words: str = "") -> None:
+        first, last = self.reach
+        if not (isinstance(step, (int, np.integer)) and first <= step <= last):
+            raise ValueError(f"rewind goes to a step from {first} to {last}, got {step!r}.")
+        self._note_intervention()
+        self._flush()
+        started, desk = time.perf_counter(), self._desk
+        # the way back to the newest state, too, if no saved one is on it
+        self.timeline.keep(Saved(self.step, self.params, self.state, self.opt_state), pin=self.step == last)
+        saved = self._past.state_at(int(step), lambda words: desk.show(message=words, force=True))
+        self._put(saved)
+        self._rewound = True
+        self.history.rewind(saved.step)
+        if saved.step < last:
+            self._look_at(saved)
+        desk.governor.set_aside(time.perf_counter() - started)
+        self._was_finite, self._bad_step = True, None
+        desk.rewound(saved.step, words or f"rewound to step {step}; going on from here starts a branch")
+
+    def _look_at(self, saved: Saved) -> None:
+        """Read the step that follows a state, so that all panels show it; it is not made."""
+        self._batch = self._batches.take(saved.step)
+        made = self._past.make(saved, self._batch, self.timeline.multiplier(saved.step))
+        snapshot = self._snapshot(saved, self._batch, made)
+        self._desk.watcher.look(saved.step, (made.loss, made.updates), snapshot, force=True)
+        self._desk.watcher.collect()
+
+    def _rewind_here(self, step: int) -> None:
+        """For the dashboard: in the loop itself, or in a thread of its own when none is running."""
+        if self._desk.running:
+            return self._go_to(step)
+        with self._lock:
+            return self._go_to(step)
 
     def _prepare(self, snapshot: Callable[[], Snapshot]) -> None:
         """Trace the loss and compile the probes; where it cannot be traced, its activations are not read."""
@@ -224,11 +340,28 @@ class Session(Watchable):
         while len(self._pending) > keep:
             step, readout = self._pending.pop(0)
             loss, finite, *metrics = np.asarray(readout).tolist()
+            self.timeline.losses[step] = loss
             read = {"train/loss": loss}
             read |= {f"train/{name}": value for name, value in zip(self._metrics[True], metrics, strict=True)}
             for name, value in read.items():
                 self.history.add_scalar(name, step, value)
             self._desk.readings = read | {"run/finite": finite}
+            if not finite and self._was_finite:
+                self._bad_step = step
+            self._was_finite = bool(finite)
+
+    def _pause_at_nan(self) -> None:
+        """Stand still at the state whose step gave the first number that is not finite; going on does not pause again."""
+        bad, self._bad_step = self._bad_step, None
+        words = f"the loss or a gradient of step {bad} is not finite; the state is the one before it"
+        self._desk.controls.paused = True
+        try:
+            assert bad is not None
+            self._go_to(bad, words)
+        except ValueError as error:
+            self.notices.append(Notice("pause_on_nan", f"the state before step {bad} is lost: {error}"))
+            self._desk.show("paused", f"paused: the loss or a gradient of step {bad} is not finite", force=True)
+        self._was_finite = False
 
     def _validate(self) -> None:
         readouts = []

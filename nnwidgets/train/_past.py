@@ -1,0 +1,91 @@
+"""Steps, and how those that were made are made again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ._data import Batches
+from ._programs import Programs
+from ._timeline import Saved, Timeline
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one step gave.
+
+    Attributes:
+        readout: loss, whether all is finite, metrics (see `Programs`).
+        after: the state to go on with.
+    """
+
+    readout: jax.Array
+    loss: jax.Array
+    grads: Any
+    updates: Any
+    after: Saved
+
+
+class Past:
+    """Makes steps, for the first time or again; the same programs, key and batches give the same bits.
+
+    Args:
+        programs: gradient and update.
+        batches: the data.
+        key: of the run.
+        timeline: saved states, and what the steps gave.
+    """
+
+    def __init__(self, programs: Programs, batches: Batches, key: jax.Array, timeline: Timeline) -> None:
+        self._programs, self._batches, self._key, self._timeline = programs, batches, key, timeline
+
+    def make(self, before: Saved, batch: Any, multiplier: float) -> Made:
+        """One step from a state."""
+        step, factor = before.step, np.float32(multiplier)
+        readout, loss, grads, state = self._programs.gradient(
+            before.params, before.state, batch, self._key, np.uint32(step)
+        )
+        params, opt_state, updates = self._programs.update(before.params, before.opt_state, grads, factor, loss)
+        return Made(readout, loss, grads, updates, Saved(step + 1, params, state, opt_state))
+
+    def state_at(self, step: int, told: Callable[[str], None] = lambda words: None) -> Saved:
+        """The state after so many updates, from the nearest saved one.
+
+        Raises:
+            ValueError: no saved state is early enough; or a step made again gave another loss than the first time.
+        """
+        at = self._timeline.nearest(step)
+        if at is None:
+            raise ValueError(f"step {step} is out of reach: {self._offered()}.")
+        if at.step < step and not self._timeline.exact:
+            raise ValueError(f"step {step} cannot be made again, since the data is not the same: {self._offered()}.")
+        first, readouts, spoken = at.step, [], time.perf_counter()
+        while at.step < step:
+            made = self.make(at, self._batches.take(at.step), self._timeline.multiplier(at.step))
+            readouts.append(made.readout)
+            at = made.after
+            if time.perf_counter() - spoken > 0.5:
+                spoken = time.perf_counter()
+                told(f"making step {at.step:,} of {first:,} to {step:,} again")
+        parted = self._timeline.parted(first, [float(np.asarray(each)[0]) for each in readouts])
+        if parted is not None:
+            self._timeline.exact = False
+            loss, known = float(np.asarray(readouts[parted - first])[0]), self._timeline.losses[parted]
+            raise ValueError(
+                f"step {parted} made again has the loss {loss:.6g}, the first time {known:.6g}: the data source gives other "
+                f"batches than before. Give a list or a callable batches(step), or seed the shuffling by the epoch; until then "
+                f"{self._offered()}."
+            )
+        return at
+
+    def _offered(self) -> str:
+        steps = self._timeline.steps
+        if not steps:
+            return "no state is saved; give more timeline_memory"
+        shown = ", ".join(map(str, steps if len(steps) <= 8 else (*steps[:3], "...", *steps[-4:])))
+        return f"saved states are those of step{'s' if len(steps) > 1 else ''} {shown}"
