@@ -113,7 +113,7 @@ class Controls:
         self._forget = button("Clear", "times", "Forget all these conditions")
         self._pauses, self._line = ipywidgets.HTML(), ipywidgets.HTML()
         self._hint, self._error = ipywidgets.HTML(), ipywidgets.HTML()
-        self._timeline = group(self._back, self._past)
+        self._timeline = group(ipywidgets.Label("go to step"), self._back, self._past)
         groups = [
             group(self._pause, self._step),
             group(self._run, self._count, ipywidgets.Label("steps")),

@@ -88,6 +88,9 @@ class LossCurve(Panel):
             for part, row, stroke in newest
             if row is not None
         )
+        if history.branches:
+            steps = ", ".join(f"{each.step:,}" for each in history.branches[-3:])
+            self._numbers.value += f'&ensp;<span class="nnw-note">grey: before the rewind to step {steps}</span>'
         return None
 
     def _draw_loss(self, train: Series | None, validation: Series | None, branches: Sequence[Branch]) -> None:

@@ -1,0 +1,124 @@
+"""What keeping a timeline costs, and how long going back takes: ``python -m tests.benchmarks.timeline [--quick] [--json]``.
+
+Keeping: the same session with its timeline and with one that keeps nothing, in turn; the ratio is the median over the rounds.
+The noise is that of a second session that keeps nothing. Donating: gradient and update as a session makes them, the
+optimizer's state donated or not. Going back: from the last step to one that is as far from a saved state as it gets; what is
+beyond the time of the steps made again is the cost of the rewind itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+import optax
+
+import nnwidgets as nnw
+
+from ._measure import Row, Turn, paired, progress, report, take_turns
+from ._models import MODELS, Reference
+
+KEEPING, BEYOND = 1.03, 0.5
+ON, OFF, AGAIN, DONATING = "timeline", "nothing kept", "nothing kept, again", "donating"
+
+
+def session(reference: Reference, keeps: bool) -> nnw.Session:
+    """Unwatched, so that nothing else is measured."""
+    made = nnw.Session(reference.objective(), optax.adam(1e-3), reference.batches, budget=0)
+    if not keeps:
+        made.timeline.keep = lambda saved, *, pin=False: None  # type: ignore[method-assign]
+    made.run(2)
+    return made
+
+
+def keeping_rows(reference: Reference, seconds: float, rounds: int) -> list[Row]:
+    """What the timeline adds to the steps."""
+    turns: dict[str, Turn] = {
+        name: session(reference, keeps).run for name, keeps in ((ON, True), (OFF, False), (AGAIN, False))
+    }
+    found = take_turns(turns, seconds=seconds, rounds=rounds, most=20_000, base=OFF)
+    noise, noise_low, noise_high = paired(found, AGAIN, OFF)
+    ratio, low, high = paired(found, ON, OFF)
+    note = f"step {1e3 * statistics.median(found[OFF]):.2f} ms; missed only if the whole interval is above"
+    return [
+        Row(f"{reference.name}: the noise", noise, low=noise_low, high=noise_high),
+        Row(f"{reference.name}: with a timeline by without", ratio, KEEPING, low <= KEEPING, low, high, note=note),
+    ]
+
+
+def donating_row(reference: Reference, seconds: float, rounds: int) -> Row:
+    """What it would save to donate the optimizer's state, which could not be kept then."""
+    made = session(reference, keeps=False)
+    programs, key = made._programs, jax.random.key(0)
+    donating = jax.jit(programs.update.__wrapped__, donate_argnums=(1,))
+
+    def turn(update: object) -> Turn:
+        held = [made.params, jax.tree.map(jax.numpy.copy, made.opt_state)]
+
+        def run(steps: int) -> None:
+            for step in range(steps):
+                batch = reference.batches[step % len(reference.batches)]
+                _, loss, grads, _ = programs.gradient(held[0], made.state, batch, key, np.uint32(step))
+                held[0], held[1], _ = update(held[0], held[1], grads, np.float32(1), loss)  # type: ignore[operator]
+                jax.block_until_ready(held[0])
+
+        run(2)
+        return run
+
+    turns = {DONATING: turn(donating), OFF: turn(programs.update)}
+    found = take_turns(turns, seconds=seconds, rounds=rounds, most=20_000, base=OFF)
+    ratio, low, high = paired(found, OFF, DONATING)
+    return Row(f"{reference.name}: step without donation by with it", ratio, low=low, high=high)
+
+
+def rewind_rows(reference: Reference, steps: int) -> list[Row]:
+    """From the last of so many steps to the one before the widest gap between saved states ends."""
+    progress(f"{reference.name}: {steps} steps, then back")
+    made = session(reference, keeps=True)
+    started = time.perf_counter()
+    made.run(steps)
+    jax.block_until_ready(made.params)
+    pace, saved = (time.perf_counter() - started) / steps, made.timeline.steps
+    before, after = max(zip(saved, saved[1:], strict=False), key=lambda gap: gap[1] - gap[0])
+    started = time.perf_counter()
+    made.rewind(after - 1)
+    jax.block_until_ready(made.params)
+    seconds, again = time.perf_counter() - started, after - 1 - before
+    megabytes = made.timeline.nbytes / 1e6
+    note = f"to step {after - 1} of {steps} in {seconds:.2f} s, {again} steps of {1e3 * pace:.1f} ms made again"
+    beyond = seconds - again * pace
+    started = time.perf_counter()
+    made.rewind(made.reach[1])
+    forward = time.perf_counter() - started
+    return [
+        Row(f"{reference.name}: rewind beyond the steps made again", beyond, BEYOND, beyond <= BEYOND, unit="s", note=note),
+        Row(f"{reference.name}: back to the newest step", forward, unit="s"),
+        Row(f"{reference.name}: saved states", len(saved), unit="", note=f"{megabytes:.0f} MB of {made.timeline.memory / 1e6:.0f}"),
+    ]  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and give the exit code: 1 if a goal was missed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.timeline", description="What a timeline costs, and how quick going back is."
+    )
+    parser.add_argument("--quick", action="store_true", help="two small models, in less than a minute")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
+    options = parser.parse_args(arguments)
+    seconds, rounds = (1.2, 8) if options.quick else (20.0, 16)
+    rows: list[Row] = []
+    for name in ("MLP 17k", "CNN 100k") if options.quick else ("MLP 17k", "CNN 100k", "MLP 10M"):
+        progress(name)
+        reference = MODELS[name]()
+        rows += [*keeping_rows(reference, seconds, rounds), donating_row(reference, seconds, rounds)]
+        rows += rewind_rows(reference, 200 if options.quick else 1000)
+    return report(rows, as_json=options.json, jax=f"{jax.__version__} on {jax.default_backend()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
