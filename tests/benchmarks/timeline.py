@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -84,12 +85,12 @@ def rewind_rows(reference: Reference, steps: int) -> list[Row]:
     made.run(steps)
     jax.block_until_ready(made.params)
     pace, saved = (time.perf_counter() - started) / steps, made.timeline.steps
-    before, after = max(zip(saved, saved[1:], strict=False), key=lambda gap: gap[1] - gap[0])
+    before, after = max(pairwise(saved), key=lambda gap: gap[1] - gap[0])
     started = time.perf_counter()
     made.rewind(after - 1)
     jax.block_until_ready(made.params)
     seconds, again = time.perf_counter() - started, after - 1 - before
-    megabytes = made.timeline.nbytes / 1e6
+    held = f"{made.timeline.nbytes / 1e6:.0f} MB of {made.timeline.memory / 1e6:.0f}"
     note = f"to step {after - 1} of {steps} in {seconds:.2f} s, {again} steps of {1e3 * pace:.1f} ms made again"
     beyond = seconds - again * pace
     started = time.perf_counter()
@@ -98,7 +99,7 @@ def rewind_rows(reference: Reference, steps: int) -> list[Row]:
     return [
         Row(f"{reference.name}: rewind beyond the steps made again", beyond, BEYOND, beyond <= BEYOND, unit="s", note=note),
         Row(f"{reference.name}: back to the newest step", forward, unit="s"),
-        Row(f"{reference.name}: saved states", len(saved), unit="", note=f"{megabytes:.0f} MB of {made.timeline.memory / 1e6:.0f}"),
+        Row(f"{reference.name}: saved states", len(saved), unit="", note=held),
     ]  # fmt: skip
 
 
