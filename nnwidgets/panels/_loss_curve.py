@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
-from nnwidgets.records import Branch, Finding, History, Series
+from nnwidgets.records import Finding, History, Series
 
 from ._canvas import CurvesCanvas
 from ._curve import log10, outline, smooth
@@ -53,6 +54,10 @@ class LossCurve(Panel):
         self._figure = StepFigure(300, log=False)
         self._figure.values.label, self._figure.values.label_offset = "loss", "44px"
         self._branches = self._figure.lines(1.5, colors=[GREY], opacities=[0.8])
+        self._fork = {
+            name: self._figure.lines(1.5, colors=[INK], line_style=style)
+            for name, style in (("unchanged", "dotted"), ("changed", "dash_dotted"))
+        }
         self._raw = self._figure.lines(1.0, colors=[INK], opacities=[0.4])
         self._smooth = self._figure.lines(2.0, colors=[INK])
         self._validation = self._figure.lines(2.0, colors=[INK], line_style="dashed", marker="circle", marker_size=20)
@@ -79,7 +84,7 @@ class LossCurve(Panel):
             return "Waits for the first loss. Run some steps."
         self._figure.log = bool(self._log.value)
         train, validation = (self._loss[part].look(history, f"{part}/loss") for part in ("train", "validation"))
-        self._draw_loss(train, validation, history.branches)
+        self._draw_loss(train, validation, history)
         self._draw_curves(history)
         newest = [(part, history.latest(f"{part}/loss"), stroke) for part, stroke in STROKES.items()]
         now = newest_step(history)
@@ -88,21 +93,23 @@ class LossCurve(Panel):
             for part, row, stroke in newest
             if row is not None
         )
+        words = []
         if history.branches:
             steps = ", ".join(f"{each.step:,}" for each in history.branches[-3:])
-            self._numbers.value += f'&ensp;<span class="nnw-note">grey: before the rewind to step {steps}</span>'
+            words.append(f"grey: before the rewind to step {steps}")
+        if history.fork is not None:
+            words.append(f"dotted: fork, unchanged; dash-dotted: {html.escape(history.fork.change)}")
+        self._numbers.value += "".join(f'&ensp;<span class="nnw-note">{each}</span>' for each in words)
         return None
 
-    def _draw_loss(self, train: Series | None, validation: Series | None, branches: Sequence[Branch]) -> None:
+    def _draw_loss(self, train: Series | None, validation: Series | None, history: History) -> None:
         scaled = log10 if self._figure.log else np.asarray
         steps: list[np.ndarray] = []
         values: list[np.ndarray] = []
-        if branches:
-            lines = [outline(each.loss) for each in branches]
-            # in one line with gaps
-            steps.append(np.concatenate([np.append(x, x[-1]) for x, _ in lines]))
-            values.append(scaled(np.concatenate([np.append(y[0], np.nan) for _, y in lines])))
-            self._figure.draw(self._branches, steps[0], values[0])
+        for mark, x, y in self._other_ways(history):
+            steps.append(x)
+            values.append(scaled(y))
+            self._figure.draw(mark, x, values[-1])
         for series, mark in ((train, self._raw), (validation, self._validation)):
             if series is not None:
                 x, y = outline(series)
@@ -116,6 +123,18 @@ class LossCurve(Panel):
                 line = smooth(train.steps, line, self._window.value)
             self._figure.draw(self._smooth, train.steps.astype(np.float64), scaled(line).astype(np.float64))
             self._mark_bad(train.steps[self._loss["train"].bad[:, 0]])
+
+    def _other_ways(self, history: History) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+        """What a rewound run left, in one line with gaps, and the two ways of a fork."""
+        if history.branches:
+            lines = [outline(each.loss) for each in history.branches]
+            x = np.concatenate([np.append(x, x[-1]) for x, _ in lines])
+            yield self._branches, x, np.concatenate([np.append(y[0], np.nan) for _, y in lines])
+        if history.fork is not None:
+            x = history.fork.step + np.arange(history.fork.changed.shape[1], dtype=np.float64)
+            for name, mark in self._fork.items():
+                y = getattr(history.fork, name).mean(axis=0, dtype=np.float64)
+                yield mark, x, smooth(x, y, self._window.value) if self._window.value else y
 
     def _mark_bad(self, steps: np.ndarray) -> None:
         if len(steps) or len(self._bad.x):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import _frames, _npz
 from ._columns import Columns
+from ._fork import Fork
 from ._gradient_report import GradientReport
 from ._histogram import Histogram
 from ._series import Series
@@ -84,6 +85,7 @@ class History:
 
     Attributes:
         version: counts the additions and truncations; unchanged means that nothing is new.
+        fork: the newest change that was tried, or None.
 
     Example:
         >>> history = History()
@@ -107,6 +109,7 @@ class History:
         self._gradient_reports: list[GradientReport] = []
         self._branches: list[Branch] = []
         self._whole: list[Any] | None = None
+        self.fork: Fork | None = None
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
         """Add readings of some layers at one step: ``readings[name]`` has one value a layer."""
@@ -226,6 +229,12 @@ class History:
                     self._branches = [*self._branches, Branch(step, gone, label)][-BRANCHES:]
                     self.truncate(step - 1)
 
+    def add_fork(self, fork: Fork) -> None:
+        """Keep the newest change that was tried."""
+        with self.lock:
+            self.fork = fork
+            self.version += 1
+
     @property
     def nbytes(self) -> int:
         """Bytes held by the readings; histograms come on top (two of each name)."""
@@ -280,6 +289,14 @@ class History:
         for each in about.get("gradient_reports", ()):
             history.add_gradient_report(GradientReport.from_dict(each))
         return history
+
+    def take_over(self, other: History) -> None:
+        """Hold what another one holds, which is not to be used any more. Writers that were made before write nowhere."""
+        with self.lock:
+            for name in ("_columns", "_histograms", "_gradient_reports", "_branches", "_whole", "fork"):
+                setattr(self, name, getattr(other, name))
+            self.full_steps, self.buckets = other.full_steps, other.buckets
+            self.version += 1
 
     def __repr__(self) -> str:
         steps = [columns.newest for columns in self._tables() if columns.newest is not None]

@@ -102,6 +102,40 @@ class Batches:
         self._keep(step, batch)
         return batch
 
+    def skip(self, count: int) -> None:
+        """As if so many batches had been given; a source that is not a callable is gone through."""
+        if callable(self._source):
+            self.first()
+            self._first, self._given = None, count
+            return
+        for step in range(self._given, count):
+            if self.take(step) is None:
+                raise ValueError(
+                    f"the data ended after {step} batches, wanted more than {count}: it is not the same data."
+                )
+
+    def window(self, step: int, count: int) -> list[Any]:
+        """The batches of so many steps from this one on, without losing them; fewer if the data ends.
+
+        Raises:
+            ValueError: there is none; or a generator would lose them, since so many are not kept.
+        """
+        found: list[Any] = []
+        while len(found) < count:
+            once = self._iterator is not None and self._iterator is self._source
+            if once and found and self._held + _bytes(found[0]) > self._memory:
+                raise ValueError(
+                    f"a generator gives each batch once, and {len(found)} of them are all that timeline_memory keeps: ask for "
+                    "fewer steps, give more memory, or give a list or a callable batches(step)."
+                )
+            batch = self.take(step + len(found))
+            if batch is None:
+                break
+            found.append(batch)
+        if not found:
+            raise ValueError(f"there is no batch left for step {step}: the data has ended.")
+        return found
+
     def _keep(self, step: int, batch: Any) -> None:
         if isinstance(self._source, (list, tuple)) or not self._memory:
             return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,13 +20,15 @@ import optax
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Command, Notice
+from nnwidgets.records import Command, Fork, Notice
 from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
+from . import _folder
 from ._arguments import check_objective, check_optimizer, check_parts
 from ._data import Batches
 from ._desk import Desk
+from ._fork import Way, carried, fork
 from ._interrupt import Interrupts
 from ._past import Made, Past
 from ._programs import Programs, metric_names
@@ -98,7 +103,7 @@ class Session(Watchable):
         self.timeline = Timeline(timeline_memory)
         self._batches = Batches(batches, memory=self.timeline.memory // 4)
         objective.check(self._batches.first())
-        self._programs = Programs(objective, tx)
+        self._tx, self._programs = tx, Programs(objective, tx)
         self._validation, self._validation_every = validation, validation_every or 100
         self._key = jax.random.key(seed)
         # copies: the caller may donate what was handed in, and an optimizer may keep the parameters in its state
@@ -160,6 +165,113 @@ class Session(Watchable):
         finally:
             self._lock.release()
         return self
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write saved states and history into a folder; whenever the process is killed, what was saved before stays whole.
+
+        Returns:
+            the complete folder inside it.
+
+        Raises:
+            RuntimeError: the session is running.
+        """
+        with self._standing_still("save"):
+            self._flush()
+            self.timeline.keep(Saved(self.step, self.params, self.state, self.opt_state), pin=True)
+            about = {"step": self.step, "furthest": self._furthest, "multiplier": self._desk.controls.multiplier}
+            return _folder.write(folder, self.timeline, self.history, **about)
+
+    def load(self, folder: str | os.PathLike[str]) -> Session:
+        """Become what `save` wrote; the session must be new, and made with the same model, optimizer, seed and data.
+
+        Raises:
+            ValueError: nothing complete is there, it has another form, or this session has made steps.
+            RuntimeError: the session is running.
+        """
+        with self._standing_still("load"):
+            if self._furthest:
+                raise ValueError(f"load wants a new session, this one has made {self._furthest} steps: build it anew.")
+            about, history = _folder.read(folder, self._left_at, self.timeline)
+            self._batches.skip(about["furthest"])
+            self.history.take_over(history)
+            saved = self.timeline.nearest(about["step"])
+            assert saved is not None
+            self._put(saved)
+            self._furthest, self._rewound = about["furthest"], about["step"] < about["furthest"]
+            self._desk.controls.multiplier = about["multiplier"]
+            self._desk.rewound(self.step, f"loaded at step {self.step}")
+        return self
+
+    @contextmanager
+    def _standing_still(self, what: str) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(f"this session is running: stop it first, then {what}.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def fork(
+        self,
+        steps: int = 100,
+        *,
+        multiplier: float | None = None,
+        tx: optax.GradientTransformation | None = None,
+        objective: Objective | None = None,
+        params: Any = None,
+        keys: int = 5,
+    ) -> Fork:
+        """Try a change: go on from here with it and without, with the same batches and keys; the session stays where it is.
+
+        Args:
+            steps: of each way; fewer if the data ends.
+            multiplier: of the learning rate; that of the run if None.
+            tx: another optimizer. Its state is taken over where it has the same form (another learning rate), else begins anew.
+            objective: another loss, of parameters of the same form.
+            params: other parameters; the optimizer's state begins anew.
+            keys: how many times, each with other random numbers and another order of the batches.
+
+        Returns:
+            both curves and their paired difference with its uncertainty; the loss panel shows them, too.
+
+        Raises:
+            ValueError: nothing is changed, or there is no batch left.
+            RuntimeError: the session is running.
+        """
+        changes = {"learning rate": multiplier, "optimizer": tx, "loss": objective, "parameters": params}
+        made = [name for name, value in changes.items() if value is not None]
+        if not made or steps < 1 or keys < 1:
+            raise ValueError(
+                "fork tries a change: type session.fork(100, multiplier=0.1), or tx=, objective= or params=."
+            )
+        with self._standing_still("fork"):
+            return self._fork(steps, " and ".join(made), changes, keys)
+
+    def _fork(self, steps: int, words: str, changes: dict[str, Any], keys: int) -> Fork:
+        batches = self._batches.window(self.step, steps)
+        factor = self._desk.controls.multiplier
+        multiplier, tx, objective, params = changes.values()
+        programs = self._programs
+        if tx is not None or objective is not None:
+            programs = Programs(objective or self.objective, tx or self._tx)
+        moved = self.params if params is None else jax.tree.map(jnp.asarray, params)
+        opt_state, kept = self.opt_state, True
+        if tx is not None or params is not None:
+            initial = (tx or self._tx).init(moved)
+            opt_state, kept = carried(self.opt_state, initial) if params is None else (initial, False)
+        if multiplier is not None:
+            words = words.replace("learning rate", f"learning rate \u00d7 {multiplier:.3g}")
+        ways = (
+            Way(self._programs, Saved(self.step, self.params, self.state, self.opt_state), factor),
+            Way(programs, Saved(self.step, moved, self.state, opt_state), factor if multiplier is None else multiplier),
+        )
+        change = words if kept else f"{words} (its state anew)"
+        found = fork(
+            ways, batches, self._key, keys, change=change, told=lambda now: self._desk.show(message=now, force=True)
+        )
+        self.history.add_fork(found)
+        self._desk.show(message="", force=True)
+        return found
 
     def run(self, steps: int | None = None) -> Session:
         """Make more steps, or the rest of those that were stopped; returns the session.

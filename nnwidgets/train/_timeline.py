@@ -85,6 +85,10 @@ class Timeline:
         while len(self._steps) > 1 and (len(self._steps) > _MOST or self.nbytes > self.memory):
             self._drop()
 
+    def unpin(self) -> None:
+        """From now on the first and the newest state are kept for certain, and no other."""
+        self._pinned.clear()
+
     def nearest(self, step: int) -> Saved | None:
         """The last saved state that is not after this step; None if there is none."""
         position = bisect_right(self._steps, step)
