@@ -20,7 +20,7 @@ import optax
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Command, Fork, Notice
+from nnwidgets.records import Command, Fork, Notice, Spike
 from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
@@ -32,6 +32,7 @@ from ._fork import Way, carried, fork
 from ._interrupt import Interrupts
 from ._past import Made, Past
 from ._programs import Programs, metric_names
+from ._spike import find_spike, look_into
 from ._timeline import Saved, Timeline
 from ._watchable import Watchable
 
@@ -165,6 +166,28 @@ class Session(Watchable):
         finally:
             self._lock.release()
         return self
+
+    def spike(self, step: int | None = None) -> Spike:
+        """Look into a loss spike: which gradient grew first, and which examples of the batch carried it.
+
+        The steps before it are made again; the session stays where it is.
+
+        Args:
+            step: whose loss jumped; the one that stands out most if None.
+
+        Raises:
+            ValueError: none stands out, or the step is out of reach.
+            RuntimeError: the session is running.
+        """
+        with self._standing_still("look into a spike"):
+            self._flush()
+            step = find_spike(self.timeline.losses) if step is None else step
+            if step not in self.timeline.losses:
+                raise ValueError(f"spike looks into a step that was made, 0 to {self._furthest - 1}, got {step!r}.")
+            return look_into(
+                step, self.objective, self._past, self._batches, self.timeline, self._key,
+                lambda words: self._desk.show(message=words, force=True),
+            )  # fmt: skip
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write saved states and history into a folder; whenever the process is killed, what was saved before stays whole.

@@ -1,0 +1,70 @@
+"""A loss that jumped: where it began, and what carried it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Spike:
+    """One step's loss beside those before it.
+
+    Attributes:
+        step: whose loss jumped; the one on the parameters after so many updates.
+        loss: of that step.
+        usual: the median of those before.
+        steps: that were made again, int64 (steps,), the last one is `step`.
+        layers: paths of the tensors (tensors,).
+        growth: gradient norms of each tensor over its median in the first half of these steps, float32 (steps, tensors).
+        first: the tensor whose gradient was the first to grow threefold; None if none did.
+        first_step: when that was.
+        examples: loss and gradient norm of each example of the batch by itself, float32 (2, examples); None where the loss
+            cannot be computed of one example.
+    """
+
+    step: int
+    loss: float
+    usual: float
+    steps: npt.NDArray[np.int64] = field(repr=False)
+    layers: tuple[str, ...] = field(repr=False)
+    growth: npt.NDArray[np.float32] = field(repr=False)
+    first: str | None
+    first_step: int | None
+    examples: npt.NDArray[np.float32] | None = field(repr=False)
+
+    @property
+    def carriers(self) -> list[int]:
+        """The examples that carried it, largest gradient first: the fewest that hold half of the sum of gradient norms."""
+        if self.examples is None:
+            return []
+        norms = np.where(np.isfinite(self.examples[1]), self.examples[1], np.inf)
+        order = np.argsort(-norms, kind="stable")
+        if np.isinf(norms).any():
+            return order[: int(np.isinf(norms).sum())].tolist()
+        held = np.cumsum(norms[order]) / max(float(norms.sum()), 1e-30)
+        return order[: int(np.searchsorted(held, 0.5)) + 1].tolist()
+
+    def __repr__(self) -> str:
+        told = [f"step {self.step}: the loss is {self.loss:.4g}, usual before was {self.usual:.4g}"]
+        if self.first is not None:
+            k = int(np.flatnonzero(self.steps == self.first_step)[0])
+            grown = self.growth[k, self.layers.index(self.first)]
+            told.append(
+                f"the gradient of {self.first} was the first to grow, at step {self.first_step}, to {grown:.3g} times"
+            )
+        else:
+            told.append("no gradient grew threefold before it: look at the batch")
+        if self.examples is None:
+            told.append("its loss cannot be computed of one example")
+        else:
+            count, carriers = self.examples.shape[1], self.carriers
+            if len(carriers) > count / 4:
+                told.append(f"no few examples carry it: {len(carriers)} of {count} hold half of the gradient norms")
+            else:
+                shown = ", ".join(f"{i} (loss {self.examples[0, i]:.3g})" for i in carriers[:5])
+                more = f" and {len(carriers) - 5} more" if len(carriers) > 5 else ""
+                told.append(f"half of the gradient norms of its {count} examples: {shown}{more}")
+        return "; ".join(told)

@@ -1,0 +1,112 @@
+"""Looks into a loss spike: the steps before it are made again, and its batch is looked at example by example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nnwidgets.objective import Objective
+from nnwidgets.records import Spike
+
+from ._data import Batches
+from ._past import Past
+from ._timeline import Timeline
+
+# Steps before the spike that are made again.
+WINDOW = 12
+# So many times the usual spread above the usual loss is a spike, and so many times the usual norm is growth.
+OUTSTANDING, GROWN = 6.0, 3.0
+
+
+def find_spike(losses: Mapping[int, float]) -> int:
+    """The step whose loss stands out most from the `WINDOW` before it, in units of their spread.
+
+    Raises:
+        ValueError: none stands out.
+    """
+    steps = sorted(losses)
+    values = np.array([losses[step] for step in steps], np.float64)
+    found, best = None, OUTSTANDING
+    for k in range(3, len(steps)):
+        before = values[max(0, k - WINDOW) : k]
+        before = before[np.isfinite(before)]
+        if not len(before):
+            continue
+        usual = np.median(before)
+        spread = max(1.4826 * float(np.median(np.abs(before - usual))), 1e-2 * abs(float(usual)), 1e-12)
+        outstanding = (values[k] - usual) / spread if np.isfinite(values[k]) else np.inf
+        if outstanding > best:
+            found, best = steps[k], outstanding
+    if found is None:
+        raise ValueError(
+            "no loss stands out from those before it: type session.spike(step) to look at one all the same."
+        )
+    return found
+
+
+def look_into(
+    step: int,
+    objective: Objective,
+    past: Past,
+    batches: Batches,
+    timeline: Timeline,
+    key: jax.Array,
+    told: Callable[[str], None],
+) -> Spike:
+    """Make the steps before it again, with the norm of each tensor's gradient, and take its batch apart."""
+    first = max(min(timeline.steps, default=step), step - WINDOW)
+    at, norms = past.state_at(first, told), []
+    while True:
+        batch = batches.take(at.step)
+        made = past.make(at, batch, timeline.multiplier(at.step))
+        norms.append(_norms(made.grads))
+        if at.step == step:
+            break
+        at = made.after
+    grown = np.array([np.asarray(each) for each in norms])
+    usual = np.median(grown[: max(1, len(grown) // 2)], axis=0)
+    with np.errstate(invalid="ignore"):
+        growth = (grown / np.maximum(usual, 1e-30)).astype(np.float32)
+    large = ~(growth <= GROWN)
+    when = int(large.any(axis=1).argmax()) if large.any() else None
+    where = None if when is None else int(np.nan_to_num(growth[when], nan=np.inf).argmax())
+    before = [timeline.losses[k] for k in range(first, step) if k in timeline.losses]
+    return Spike(
+        step,
+        float(np.asarray(made.loss)),
+        float(np.median(before)) if before else float("nan"),
+        np.arange(first, step + 1),
+        objective.paths,
+        growth,
+        None if where is None else objective.paths[where],
+        None if when is None else first + when,
+        _examples(objective, at, batch, jax.random.fold_in(key, np.uint32(step))),
+    )
+
+
+@jax.jit
+def _norms(grads: Any) -> jax.Array:
+    return jnp.stack([jnp.linalg.norm(jnp.ravel(leaf).astype(jnp.float32)) for leaf in jax.tree.leaves(grads)])
+
+
+def _examples(objective: Objective, at: Any, batch: Any, rng: jax.Array) -> np.ndarray | None:
+    """Loss and gradient norm of each example by itself (2, examples), or None."""
+    leaves = jax.tree.leaves(batch)
+    if len({jnp.shape(leaf)[:1] for leaf in leaves}) != 1 or not jnp.ndim(leaves[0]):
+        return None
+
+    def one(example: Any) -> Any:
+        alone = jax.tree.map(lambda leaf: leaf[None], example)
+        loss, grads = jax.value_and_grad(lambda params: objective(params, at.state, alone, rng, True)[0])(at.params)
+        return jnp.stack([loss.astype(jnp.float32), jnp.linalg.norm(_norms(grads))])
+
+    try:
+        return np.asarray(
+            jax.jit(lambda each: jax.lax.map(one, each, batch_size=16))(jax.tree.map(jnp.asarray, batch))
+        ).T
+    except Exception:
+        return None
