@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .adapters.nnx import from_nnx as from_nnx
     from .gradchecks import gradcheck as gradcheck
     from .objective import Objective as Objective
+    from .origins import nan_origin as nan_origin
     from .panels import DEFAULT_PANELS as DEFAULT_PANELS
     from .panels import Dashboard as Dashboard
     from .probes import DEFAULT_PROBES as DEFAULT_PROBES
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .records import GradientReport as GradientReport
     from .records import Histogram as Histogram
     from .records import History as History
+    from .records import NanReport as NanReport
     from .records import Notice as Notice
     from .records import Series as Series
     from .records import Status as Status
@@ -47,6 +49,7 @@ _HOMES = {
     "Histogram": "records",
     "History": "records",
     "Monitor": "train",
+    "NanReport": "records",
     "Notice": "records",
     "Objective": "objective",
     "PerLayer": "probes",
@@ -60,6 +63,7 @@ _HOMES = {
     "from_linen": "adapters.linen",
     "from_nnx": "adapters.nnx",
     "gradcheck": "gradchecks",
+    "nan_origin": "origins",
     "trace_objective": "trace",
 }
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -12,6 +12,9 @@ from ._history import Branch as Branch
 from ._history import History as History
 from ._history import Table as Table
 from ._history import UnknownReading as UnknownReading
+from ._nan_report import NanReport as NanReport
+from ._nan_report import Operand as Operand
+from ._nan_report import Origin as Origin
 from ._series import Series as Series
 from ._status import Command as Command
 from ._status import RunState as RunState

@@ -69,6 +69,19 @@ def is_vmapped(eqn: Any) -> bool:
     )
 
 
+def is_transposed(eqn: Any) -> bool:
+    """Whether it is part of a backward pass in reverse order; what it takes along from the forward pass is not."""
+    return any(
+        entry.name == "transpose" for entry in eqn.source_info.name_stack.stack if type(entry).__name__ == "Transform"
+    )
+
+
+def scopes(eqn: Any) -> tuple[str, ...]:
+    """The name scopes of an equation, outermost first; what JAX adds of its own is left out."""
+    entries = (entry for entry in eqn.source_info.name_stack.stack if type(entry).__name__ == "Scope")
+    return tuple(entry.name for entry in entries if entry.name not in ("checkpoint", "rematted_computation"))
+
+
 def call_body(eqn: Any) -> ClosedJaxpr | None:
     """The program inside an equation that just runs it (jit, remat, custom derivatives), else None."""
     if eqn.primitive.name in ("scan", "while", "cond"):

@@ -1,0 +1,139 @@
+"""From a traced program to the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jax.extend.core import ClosedJaxpr
+
+from nnwidgets.records import NanReport, Origin
+from nnwidgets.trace import Frame
+
+from ._compiled import finite_results, first_in_compiled
+from ._custom import custom_rules
+from ._path import Begin, ancestors, begin
+from ._tape import Tape, Value, record
+from ._tell import Teller, marks_of
+from ._values import size_in_bytes
+
+# What the values of a program may take, in bytes.
+MOST_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What to look into.
+
+    Attributes:
+        closed: the program, traced with its gradient where there is one.
+        inputs: its inputs, flat.
+        labels: what they are called.
+        results: what its outputs are called; of a loss with gradients, ``"loss"`` and then the tensors.
+        batch: positions of the inputs that hold one entry an example along their first axis.
+        has_loss: whether the first output is a loss, and the others are its gradients.
+        value: traces the forward pass alone; None where there is no other.
+        layers: makes a function from an operation's stack to the paths of the layers that stand there.
+    """
+
+    closed: ClosedJaxpr
+    inputs: list[Any]
+    labels: list[str]
+    results: list[str]
+    batch: Sequence[int] = ()
+    has_loss: bool = True
+    value: Callable[[], ClosedJaxpr] | None = None
+    layers: Callable[[], Callable[[Sequence[Frame]], tuple[str, ...]]] = lambda: lambda stack: ()
+
+
+def locate(question: Question) -> NanReport:
+    """The report.
+
+    Raises:
+        MemoryError: its values would take more than 4 GiB.
+    """
+    started = time.perf_counter()
+    size = size_in_bytes(question.closed)
+    if size > MOST_BYTES:
+        raise MemoryError(
+            f"the values between all operations would take {size / 2**30:.1f} GiB, at most {MOST_BYTES / 2**30:.0f} are taken: "
+            "give fewer examples of the batch."
+        )
+    tape = record(question.closed, question.inputs, question.labels)
+    bad = [k for k, each in enumerate(tape.outputs) if each.nan is not None or each.inf is not None]
+    notes = ["a loop was too long to be looked into; it stands as one operation"] if tape.folded else []
+    if bad:
+        forward, backward = _origins(question, tape)
+    else:
+        bad, forward, backward, more = _only_compiled(question, tape)
+        notes += more
+    loss = _loss(tape, bad) if question.has_loss else None
+    return NanReport(
+        forward,
+        backward,
+        loss,
+        tuple(question.results[k] for k in bad if k or not question.has_loss),
+        notes=tuple(notes),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _loss(tape: Tape, bad: list[int]) -> float:
+    value = tape.outputs[0].array
+    assert value is not None
+    return float(value)
+
+
+def _origins(question: Question, tape: Tape) -> tuple[Origin | None, Origin | None]:
+    count = 1 if question.has_loss else len(tape.outputs)
+    results, gradients = tape.outputs[:count], tape.outputs[count:]
+    forward = ancestors(tape, results)
+    tell = _teller(question, tape, forward)
+    of_loss = begin(tape, marks_of(results), forward)
+    of_gradients = begin(tape, marks_of(gradients), ~forward, own_first=of_loss is not None)
+    first = None if of_loss is None else tell.origin(of_loss)
+    return first, None if of_gradients is None else _backward(tape, tell, of_gradients, of_loss, forward)
+
+
+def _backward(tape: Tape, tell: Teller, found: Begin, of_loss: Begin | None, forward: np.ndarray) -> Origin | None:
+    """None where the gradients have it from the loss."""
+    if found.leaf is None:
+        return tell.origin(found)
+    if of_loss is not None and (found.step is None or found.leaf[0].step is not None):
+        return None
+    fed = begin(tape, [found.leaf], forward)
+    if found.step is None:
+        return None if fed is None else tell.origin(fed)
+    return tell.origin(found, None if fed is None or found.leaf[0].step is None else tell.origin(fed))
+
+
+def _teller(question: Question, tape: Tape, forward: np.ndarray) -> Teller:
+    batch: list[Value] = [tape.inputs[k] for k in question.batch]
+    custom = {} if question.value is None else custom_rules(question.value())
+    return Teller(tape, forward, batch, question.layers(), custom)
+
+
+def _only_compiled(question: Question, tape: Tape) -> tuple[list[int], Origin | None, Origin | None, list[str]]:
+    """What is finite operation by operation may not be as the compiler arranges it."""
+    bad = [k for k, finite in enumerate(finite_results(question.closed, question.inputs)) if not finite]
+    if not bad:
+        return [], None, None, []
+    note = (
+        "operation by operation everything is finite: the compiler has joined or reordered operations so that it is not. Named "
+        "is the first operation after which a compiled program that ends there is not finite"
+    )
+    step = first_in_compiled(question.closed, question.inputs, tape, bad[0])
+    if step is None:
+        return bad, None, None, [note.partition(" Named")[0]]
+    count = 1 if question.has_loss else len(tape.outputs)
+    forward = ancestors(tape, tape.outputs[:count])
+    index = tape.steps.index(step)
+    origin = _teller(question, tape, forward).origin(Begin(step, [_all(each) for each in step.outputs]))
+    return bad, *((origin, None) if forward[index] else (None, origin)), [note]
+
+
+def _all(value: Value) -> np.ndarray | None:
+    return None if value.array is None else np.ones(value.array.shape, bool)
