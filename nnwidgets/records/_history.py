@@ -18,6 +18,7 @@ from ._columns import Columns
 from ._fork import Fork
 from ._gradient_report import GradientReport
 from ._histogram import Histogram
+from ._nan_report import NanReport
 from ._series import Series
 
 WHOLE = ("",)
@@ -107,6 +108,7 @@ class History:
         self._columns: dict[str, tuple[Columns, int]] = {}
         self._histograms: dict[str, tuple[Histogram, Histogram]] = {}
         self._gradient_reports: list[GradientReport] = []
+        self._nan_reports: list[NanReport] = []
         self._branches: list[Branch] = []
         self._whole: list[Any] | None = None
         self.fork: Fork | None = None
@@ -140,6 +142,17 @@ class History:
     def gradient_reports(self) -> tuple[GradientReport, ...]:
         """The newest gradient checks, oldest first."""
         return tuple(self._gradient_reports)
+
+    def add_nan_report(self, report: NanReport) -> None:
+        """Keep where a NaN began; of more than a few, the newest. Its step must be known."""
+        with self.lock:
+            self._nan_reports = [*self._nan_reports, report][-REPORTS:]
+            self.version += 1
+
+    @property
+    def nan_reports(self) -> tuple[NanReport, ...]:
+        """Where numbers that are not finite began, oldest first."""
+        return tuple(self._nan_reports)
 
     def table(self, what: str, readings: tuple[str, ...], layers: tuple[str, ...]) -> Table:
         """The writer for some readings of the same layers; made at the first call.
@@ -193,6 +206,7 @@ class History:
             kept = {name: pair for name, pair in self._histograms.items() if pair[0].step <= step}
             self._histograms = {name: (old, new if new.step <= step else old) for name, (old, new) in kept.items()}
             self._gradient_reports = [each for each in self._gradient_reports if each.step <= step]
+            self._nan_reports = [each for each in self._nan_reports if (each.step or 0) <= step]
             self.version += 1
 
     @property
@@ -205,13 +219,14 @@ class History:
         with self.lock:
             tables = self._tables()
             if self._whole is None:
-                kept = dict(self._histograms), list(self._gradient_reports)
+                kept = dict(self._histograms), list(self._gradient_reports), list(self._nan_reports)
                 self._whole = [{id(columns): columns.save() for columns in tables}, *kept]
-            saved, histograms, reports = self._whole
+            saved, histograms, gradient_reports, nan_reports = self._whole
             for columns in tables:
                 if id(columns) in saved:
                     columns.restore(saved[id(columns)])
-            self._histograms, self._gradient_reports = dict(histograms), list(reports)
+            self._histograms = dict(histograms)
+            self._gradient_reports, self._nan_reports = list(gradient_reports), list(nan_reports)
             self.truncate(step)
 
     def branch(self, step: int, label: str) -> None:
@@ -266,6 +281,7 @@ class History:
             ],
             "histograms": [{"name": each.name, "step": each.step, "layers": each.layers} for each in histograms],
             "gradient_reports": [each.to_dict() for each in self._gradient_reports],
+            "nan_reports": [each.to_dict() for each in self._nan_reports],
         }
         arrays = {f"table{i}_{key}": array for i, table in enumerate(packed) for key, array in table.items()}
         for i, each in enumerate(histograms):
@@ -288,12 +304,14 @@ class History:
             history.add_histogram(Histogram(each["name"], each["step"], tuple(each["layers"]), low, high, counts))
         for each in about.get("gradient_reports", ()):
             history.add_gradient_report(GradientReport.from_dict(each))
+        for each in about.get("nan_reports", ()):
+            history.add_nan_report(NanReport.from_dict(each))
         return history
 
     def take_over(self, other: History) -> None:
         """Hold what another one holds, which is not to be used any more. Writers that were made before write nowhere."""
         with self.lock:
-            for name in ("_columns", "_histograms", "_gradient_reports", "_branches", "_whole", "fork"):
+            for name in ("_columns", "_histograms", "_gradient_reports", "_nan_reports", "_branches", "_whole", "fork"):
                 setattr(self, name, getattr(other, name))
             self.full_steps, self.buckets = other.full_steps, other.buckets
             self.version += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnwidgets.records import Finding, History
+from nnwidgets.records import Finding, History, NanReport
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,9 @@ class NonFinite:
     """
 
     def check(self, history: History) -> Finding | None:
-        """The first step at which the loss or a gradient was not finite, or None."""
+        """The first step at which the loss or a gradient was not finite, with the operation that did it if it is known."""
+        if history.nan_reports and not history.nan_reports[-1].finite:
+            return _located(history.nan_reports[-1])
         gradient, loss = _gradient(history), _loss(history)
         if gradient is None and loss is None:
             return None
@@ -35,6 +37,24 @@ class NonFinite:
             explanation=f"The {what} is not finite at step {step}: NaN or infinite.",
             remedy="Lower the learning rate, and look for a logarithm, division or square root of zero in the loss.",
         )
+
+
+def _located(report: NanReport) -> Finding:
+    origin = report.origin
+    evidence = {"loss": report.loss, "not finite": ", ".join(report.results[:5])}
+    if origin is not None:
+        evidence |= {"line": origin.code} | {f"operand {k}": str(each) for k, each in enumerate(origin.operands)}
+        evidence |= {} if origin.rows is None else {"rows": list(origin.rows[:8])}
+    return Finding(
+        rule="NonFinite",
+        severity="problem",
+        where=origin.layer if origin else "",
+        line=origin.line if origin else None,
+        step=report.step or 0,
+        evidence={name: value for name, value in evidence.items() if value not in ("", None)},
+        explanation=f"{report.headline[0].upper()}{report.headline[1:]}.",
+        remedy=origin.remedy if origin else "",
+    )
 
 
 def _loss(history: History) -> tuple[int, float] | None:

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import optax
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Command, Fork, Notice, Spike
+from nnwidgets.records import Command, Fork, NanReport, Notice, Spike
 from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
@@ -166,6 +167,43 @@ class Session(Watchable):
         finally:
             self._lock.release()
         return self
+
+    def nan_origin(self) -> NanReport:
+        """Which operation makes the coming step's loss or gradients NaN or infinite, with its line and its operands.
+
+        A run pauses at the state before the first such step, so that this is the question to ask there; it has been asked
+        already: see `session.findings`. Where parameters are not finite themselves, the update that made them is looked at.
+
+        Raises:
+            RuntimeError: the session is running.
+        """
+        with self._standing_still("ask where a NaN began"):
+            return self._nan_origin()
+
+    def _nan_origin(self) -> NanReport:
+        from nnwidgets.origins import ObjectiveOrigin
+
+        if self.step > self.reach[0] and not _finite(self.params):
+            # the gradients of the step before were finite, so it was the update
+            report = self._update_origin(self.step - 1)
+            self._go_to(self.step - 1, self._desk.status.message)
+        else:
+            report = ObjectiveOrigin(self.objective)(*self._now())
+        report = replace(report, step=self.step)
+        self.history.add_nan_report(report)
+        return report
+
+    def _update_origin(self, step: int) -> NanReport:
+        """Where the update of one step stopped being finite."""
+        from nnwidgets.origins import nan_origin
+
+        before, factor = self._past.state_at(step), np.float32(self.timeline.multiplier(step))
+        made = self._past.make(before, self._batches.take(step), float(factor))
+        report = nan_origin(
+            self._programs.update, before.params, before.opt_state, made.grads, factor, made.loss, argnums=None
+        )
+        note = f"loss and gradients of step {step} are finite: the optimizer's update is not"
+        return replace(report, notes=(note, *report.notes))
 
     def spike(self, step: int | None = None) -> Spike:
         """Look into a loss spike: which gradient grew first, and which examples of the batch carried it.
@@ -493,6 +531,9 @@ class Session(Watchable):
         try:
             assert bad is not None
             self._go_to(bad, words)
+            self._desk.show(message=f"paused: {words}; looking for the operation that made it", force=True)
+            report = self._nan_origin()
+            self._desk.show("paused", f"paused: step {bad}: {report.headline}", force=True)
         except ValueError as error:
             self.notices.append(Notice("pause_on_nan", f"the state before step {bad} is lost: {error}"))
             self._desk.show("paused", f"paused: the loss or a gradient of step {bad} is not finite", force=True)
@@ -525,3 +566,9 @@ class Session(Watchable):
     def _flush(self) -> None:
         self._read(keep=0)
         self._desk.watcher.collect()
+
+
+def _finite(tree: Any) -> bool:
+    return all(
+        bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)
+    )

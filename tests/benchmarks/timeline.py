@@ -1,8 +1,8 @@
 """What keeping a timeline costs, and how long going back takes: ``python -m tests.benchmarks.timeline [--quick] [--json]``.
 
-Keeping: the same session with its timeline and with one that keeps nothing, in turn; the ratio is the median over the rounds.
-The noise is that of a second session that keeps nothing. Donating: gradient and update as a session makes them, the
-optimizer's state donated or not. Going back: from the last step to one that is as far from a saved state as it gets; what is
+Keeping: the same session with its timeline and with one that keeps nothing and donates the optimizer's state to the update,
+which a timeline forbids, in turn; the ratio is the median over the rounds. The noise is that of a second session of the latter
+kind; a third one keeps nothing and does not donate. Going back: from the last step to one that is as far from a saved state as it gets; what is
 beyond the time of the steps made again is the cost of the rewind itself.
 """
 
@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import jax
-import numpy as np
 import optax
 
 import nnwidgets as nnw
@@ -25,62 +24,43 @@ from ._measure import Row, Turn, paired, progress, report, take_turns
 from ._models import MODELS, Reference
 
 KEEPING, BEYOND = 1.03, 0.5
-ON, OFF, AGAIN, DONATING = "timeline", "nothing kept", "nothing kept, again", "donating"
+ON, OFF, AGAIN, COPYING = "timeline", "none", "none again (noise)", "none, without donation"
 
 
-def session(reference: Reference, keeps: bool) -> nnw.Session:
+def session(reference: Reference, *, keeps: bool, donates: bool) -> nnw.Session:
     """Unwatched, so that nothing else is measured."""
     made = nnw.Session(reference.objective(), optax.adam(1e-3), reference.batches, budget=0)
     if not keeps:
         made.timeline.keep = lambda saved, *, pin=False: None  # type: ignore[method-assign]
+    if donates:
+        made._programs.update = jax.jit(made._programs.update.__wrapped__, donate_argnums=(1,))
     made.run(2)
     return made
 
 
 def keeping_rows(reference: Reference, seconds: float, rounds: int) -> list[Row]:
     """What the timeline adds to the steps."""
+    kinds = {ON: (True, False), OFF: (False, True), AGAIN: (False, True), COPYING: (False, False)}
     turns: dict[str, Turn] = {
-        name: session(reference, keeps).run for name, keeps in ((ON, True), (OFF, False), (AGAIN, False))
+        name: session(reference, keeps=keeps, donates=donates).run for name, (keeps, donates) in kinds.items()
     }
     found = take_turns(turns, seconds=seconds, rounds=rounds, most=20_000, base=OFF)
-    noise, noise_low, noise_high = paired(found, AGAIN, OFF)
-    ratio, low, high = paired(found, ON, OFF)
+    ratios = {name: paired(found, name, OFF) for name in (AGAIN, COPYING, ON)}
     note = f"step {1e3 * statistics.median(found[OFF]):.2f} ms; missed only if the whole interval is above"
     return [
-        Row(f"{reference.name}: the noise", noise, low=noise_low, high=noise_high),
-        Row(f"{reference.name}: with a timeline by without", ratio, KEEPING, low <= KEEPING, low, high, note=note),
+        Row(f"{reference.name}: {name} by {OFF}", value, low=low, high=high)
+        for name, (value, low, high) in ratios.items()
+        if name != ON
+    ] + [
+        Row(f"{reference.name}: {ON} by {OFF}", value, KEEPING, low <= KEEPING, low, high, note=note)
+        for value, low, high in (ratios[ON],)
     ]
-
-
-def donating_row(reference: Reference, seconds: float, rounds: int) -> Row:
-    """What it would save to donate the optimizer's state, which could not be kept then."""
-    made = session(reference, keeps=False)
-    programs, key = made._programs, jax.random.key(0)
-    donating = jax.jit(programs.update.__wrapped__, donate_argnums=(1,))
-
-    def turn(update: object) -> Turn:
-        held = [made.params, jax.tree.map(jax.numpy.copy, made.opt_state)]
-
-        def run(steps: int) -> None:
-            for step in range(steps):
-                batch = reference.batches[step % len(reference.batches)]
-                _, loss, grads, _ = programs.gradient(held[0], made.state, batch, key, np.uint32(step))
-                held[0], held[1], _ = update(held[0], held[1], grads, np.float32(1), loss)  # type: ignore[operator]
-                jax.block_until_ready(held[0])
-
-        run(2)
-        return run
-
-    turns = {DONATING: turn(donating), OFF: turn(programs.update)}
-    found = take_turns(turns, seconds=seconds, rounds=rounds, most=20_000, base=OFF)
-    ratio, low, high = paired(found, OFF, DONATING)
-    return Row(f"{reference.name}: step without donation by with it", ratio, low=low, high=high)
 
 
 def rewind_rows(reference: Reference, steps: int) -> list[Row]:
     """From the last of so many steps to the one before the widest gap between saved states ends."""
     progress(f"{reference.name}: {steps} steps, then back")
-    made = session(reference, keeps=True)
+    made = session(reference, keeps=True, donates=False)
     started = time.perf_counter()
     made.run(steps)
     jax.block_until_ready(made.params)
@@ -116,8 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("MLP 17k", "CNN 100k") if options.quick else ("MLP 17k", "CNN 100k", "MLP 10M"):
         progress(name)
         reference = MODELS[name]()
-        rows += [*keeping_rows(reference, seconds, rounds), donating_row(reference, seconds, rounds)]
-        rows += rewind_rows(reference, 200 if options.quick else 1000)
+        rows += keeping_rows(reference, seconds, rounds) + rewind_rows(reference, 200 if options.quick else 1000)
     return report(rows, as_json=options.json, jax=f"{jax.__version__} on {jax.default_backend()}")
 
 
