@@ -95,9 +95,13 @@ def nan_origin(fn: Callable[..., Any], *args: Any, argnums: int | Sequence[int] 
         if has_loss:
             error.add_note("nnwidgets: raised by JAX; nan_origin(fn, ..., argnums=None) looks at the value alone.")
         raise
-    results = ["loss", *(labels[k] for k in places)] if has_loss else [each or "result" for each in leaf_paths(outputs)]
+    results = (
+        ["loss", *(labels[k] for k in places)]
+        if has_loss
+        else [f"result/{path}".rstrip("/") for path in leaf_paths(outputs)]
+    )
     rest = [k for k, i in enumerate(owners) if i not in chosen and jnp.ndim(leaves[k]) and not _is_key(leaves[k])]
-    same = len({jnp.shape(leaves[k])[0] for k in rest}) == 1
+    same = has_loss and len({jnp.shape(leaves[k])[0] for k in rest}) == 1
     return locate(
         Question(closed, inputs, labels, results, rest if same else (), has_loss, value if has_loss else None)
     )

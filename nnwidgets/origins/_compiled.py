@@ -15,10 +15,14 @@ from ._path import ancestors
 from ._tape import Step, Tape
 
 
-def finite_results(closed: ClosedJaxpr, inputs: list[Any]) -> list[bool]:
-    """Whether each output of the program is finite, compiled as a user compiles it."""
-    outputs = jax.jit(lambda given: Replay(opens=lambda *_: False)(closed, given)[0])(inputs)
-    return [bool(np.isfinite(each).all()) if _is_float(each) else True for each in jax.device_get(outputs)]
+def compiled_results(closed: ClosedJaxpr, inputs: list[Any]) -> list[Any]:
+    """The outputs of the program, compiled as a user compiles it."""
+    return jax.device_get(jax.jit(lambda given: Replay(opens=lambda *_: False)(closed, given)[0])(inputs))
+
+
+def is_finite(value: Any) -> bool:
+    """Whether all of it is; what is no float is."""
+    return not _is_float(value) or bool(np.isfinite(value).all())
 
 
 def first_in_compiled(closed: ClosedJaxpr, inputs: list[Any], tape: Tape, output: int) -> Step | None:
@@ -47,7 +51,7 @@ def _is_finite(closed: ClosedJaxpr, inputs: list[Any], wanted: tuple[int, ...]) 
         return address == wanted[: len(address)] and len(address) < len(wanted)
 
     values = jax.jit(lambda given: Replay(note=note, opens=opens)(closed, given)[1])(inputs)
-    return all(bool(np.isfinite(each).all()) for each in jax.device_get(values).values())
+    return all(is_finite(each) for each in jax.device_get(values).values())
 
 
 def _floats(step: Step) -> bool:

@@ -117,7 +117,7 @@ def _dot(step: Step, operand: int, masks: Masks) -> Mask:
     # the output has the batch axes, then the free ones of the left operand, then those of the right one
     start = len(batch) if operand == 0 else mask.ndim - len(free)
     mine = range(start, start + len(free))
-    mask = mask.any(axis=tuple(axis for axis in range(len(batch), mask.ndim) if axis not in mine))
+    mask = np.asarray(mask.any(axis=tuple(axis for axis in range(len(batch), mask.ndim) if axis not in mine)))
     mask = mask.reshape(*mask.shape, *(1 for _ in contracted))
     mask = np.transpose(mask, np.argsort([*batch, *free, *contracted]))
     return np.broadcast_to(mask, shape)
@@ -129,10 +129,10 @@ def _convolved(step: Step, operand: int, masks: Masks) -> Mask:
     mask, shape = _only(masks), _shape(step, operand)
     if operand or step.eqn.params["batch_group_count"] != 1:
         return np.ones(shape, bool)
-    examples = np.moveaxis(mask, numbers.out_spec[0], 0).reshape(mask.shape[numbers.out_spec[0]], -1).any(axis=1)
+    examples = mask.any(axis=tuple(axis for axis in range(mask.ndim) if axis != numbers.out_spec[0]))
     place = [1] * len(shape)
     place[numbers.lhs_spec[0]] = -1
-    return np.broadcast_to(examples.reshape(place), shape)
+    return np.broadcast_to(np.asarray(examples).reshape(place), shape)
 
 
 def _keeping(axes: Callable[[Step, int], Sequence[int]]) -> Callable[[Step, int, Masks], Mask]:
@@ -197,7 +197,7 @@ def _indexed(step: Step, operand: int, masks: Masks) -> Mask:
     if step.kind != "gather":
         return np.ones(shape, bool)
     offsets = step.eqn.params["dimension_numbers"].offset_dims
-    picked = mask.any(axis=tuple(offsets)) if offsets else mask
+    picked = np.asarray(mask.any(axis=tuple(offsets)))
     if picked.shape != shape[:-1]:
         return np.ones(shape, bool)
     return np.broadcast_to(picked[..., None], shape)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from nnwidgets.records import NanReport, Origin
-from nnwidgets.trace import Frame
+from nnwidgets.trace import Finder
 
-from ._compiled import finite_results, first_in_compiled
+from ._compiled import compiled_results, first_in_compiled, is_finite
 from ._custom import custom_rules
 from ._path import Begin, ancestors, begin
 from ._tape import Tape, Value, record
@@ -46,7 +46,7 @@ class Question:
     batch: Sequence[int] = ()
     has_loss: bool = True
     value: Callable[[], ClosedJaxpr] | None = None
-    layers: Callable[[], Callable[[Sequence[Frame]], tuple[str, ...]]] = lambda: lambda stack: ()
+    layers: Callable[[], Finder] = lambda: lambda stack, scopes: ()
 
 
 def locate(question: Question) -> NanReport:
@@ -63,28 +63,38 @@ def locate(question: Question) -> NanReport:
             "give fewer examples of the batch."
         )
     tape = record(question.closed, question.inputs, question.labels)
-    bad = [k for k, each in enumerate(tape.outputs) if each.nan is not None or each.inf is not None]
     notes = ["a loop was too long to be looked into; it stands as one operation"] if tape.folded else []
+    results = [each.array for each in tape.outputs]
+    bad = _bad(results)
     if bad:
         forward, backward = _origins(question, tape)
     else:
-        bad, forward, backward, more = _only_compiled(question, tape)
-        notes += more
-    loss = _loss(tape, bad) if question.has_loss else None
+        results = compiled_results(question.closed, question.inputs)
+        bad = _bad(results)
+        forward, backward = _only_compiled(question, tape, bad[0]) if bad else (None, None)
+        notes += [_ONLY_COMPILED + (_NAMED if forward or backward else "")] if bad else []
     return NanReport(
         forward,
         backward,
-        loss,
+        float(results[0]) if question.has_loss else None,
         tuple(question.results[k] for k in bad if k or not question.has_loss),
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
 
 
-def _loss(tape: Tape, bad: list[int]) -> float:
-    value = tape.outputs[0].array
-    assert value is not None
-    return float(value)
+_ONLY_COMPILED = (
+    "operation by operation everything is finite: the compiler joins or reorders operations so that it is not"
+)
+_REMEDY = (
+    "the compiler may make x * (a * b) of (x * a) * b: keep what constants make together inside the range of the dtype, "
+    "or part the operations by jax.lax.optimization_barrier"
+)
+_NAMED = "; named is the first operation after which a compiled program that ends there is not finite"
+
+
+def _bad(results: list[Any]) -> list[int]:
+    return [k for k, each in enumerate(results) if not is_finite(each)]
 
 
 def _origins(question: Question, tape: Tape) -> tuple[Origin | None, Origin | None]:
@@ -116,23 +126,15 @@ def _teller(question: Question, tape: Tape, forward: np.ndarray) -> Teller:
     return Teller(tape, forward, batch, question.layers(), custom)
 
 
-def _only_compiled(question: Question, tape: Tape) -> tuple[list[int], Origin | None, Origin | None, list[str]]:
-    """What is finite operation by operation may not be as the compiler arranges it."""
-    bad = [k for k, finite in enumerate(finite_results(question.closed, question.inputs)) if not finite]
-    if not bad:
-        return [], None, None, []
-    note = (
-        "operation by operation everything is finite: the compiler has joined or reordered operations so that it is not. Named "
-        "is the first operation after which a compiled program that ends there is not finite"
-    )
-    step = first_in_compiled(question.closed, question.inputs, tape, bad[0])
+def _only_compiled(question: Question, tape: Tape, output: int) -> tuple[Origin | None, Origin | None]:
+    """What is finite operation by operation, but not as the compiler arranges it."""
+    step = first_in_compiled(question.closed, question.inputs, tape, output)
     if step is None:
-        return bad, None, None, [note.partition(" Named")[0]]
-    count = 1 if question.has_loss else len(tape.outputs)
-    forward = ancestors(tape, tape.outputs[:count])
-    index = tape.steps.index(step)
-    origin = _teller(question, tape, forward).origin(Begin(step, [_all(each) for each in step.outputs]))
-    return bad, *((origin, None) if forward[index] else (None, origin)), [note]
+        return None, None
+    forward = ancestors(tape, tape.outputs[: 1 if question.has_loss else len(tape.outputs)])
+    made = _teller(question, tape, forward).origin(Begin(step, [_all(each) for each in step.outputs]))
+    origin = replace(made, kind="compiled", result="nan", count=0, remedy=_REMEDY)
+    return (origin, None) if forward[tape.steps.index(step)] else (None, origin)
 
 
 def _all(value: Value) -> np.ndarray | None:

@@ -51,8 +51,12 @@ class ObjectiveOrigin:
             params, state, batch, rng = jax.tree.unflatten(structure, leaves)
             return jax.value_and_grad(lambda params: objective(params, state, batch, rng, True)[0])(params)
 
+        def forward(leaves: list[Any]) -> Any:
+            params, state, batch, rng = jax.tree.unflatten(structure, leaves)
+            return objective(params, state, batch, rng, True)[0]
+
         def value() -> Any:
-            return jax.make_jaxpr(lambda leaves: objective(*jax.tree.unflatten(structure, leaves), True)[0])(inputs)
+            return jax.make_jaxpr(forward)(inputs)
 
         inputs = [jnp.asarray(leaf) for leaf in leaves]
         fields = [k for k, label in enumerate(labels) if label.partition("/")[0] == "batch" and jnp.ndim(inputs[k])]

@@ -73,6 +73,8 @@ def remedy_of_input(label: str, result: str) -> str:
         return "the model state was spoilt at an earlier step: go back to the last good one (session.rewind)"
     if group == "opt_state":
         return "the optimizer's state keeps it for ever: go back to the last good step, and skip updates that are not finite"
+    if group in ("grads", "gradients", "updates"):
+        return "a gradient is not finite already: look where it comes from, nan_origin(loss_fn, params, batch)"
     told = "missing values" if result == "nan" else "infinite values"
     return f"the data has {told}: drop these examples or fill them in, and check what made them (a division, a failed read)"
 
@@ -120,6 +122,8 @@ def _sqrt(case: Case) -> str:
 
 
 def _div(case: Case) -> str:
+    if case.dtype == "float16" and case.result != "inf":
+        return "a division by 0, and in float16 an eps under 6e-8 is 0: a larger one (optax.adam(..., eps=1e-4)), or float32"
     tail = "add eps to the denominator, or jnp.where(d == 0, 1.0, d) before dividing"
     if "sqrt" in case.sources:
         return (

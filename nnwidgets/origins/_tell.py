@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nnwidgets.records import Operand, Origin
-from nnwidgets.trace import Frame, user_source
+from nnwidgets.trace import Finder, user_source
 
 from ._custom import place_of
 from ._depends import Mask, depends
@@ -33,14 +33,14 @@ class Teller:
         tape: what ran.
         forward: for each operation whether it is part of the forward pass.
         batch: the inputs that hold one entry an example.
-        layers: (stack) -> paths of the layers that stand there, in the order of their calls.
+        layers: (stack, name scopes) -> paths of the layers that stand there, in the order of their calls.
         custom: names of custom rules, by the place where they are called.
     """
 
     tape: Tape
     forward: np.ndarray
     batch: Sequence[Value] = ()
-    layers: Callable[[Sequence[Frame]], tuple[str, ...]] = lambda stack: ()
+    layers: Finder = lambda stack, scopes: ()
     custom: Mapping[Any, str] = field(default_factory=dict)
     _primitives: dict[Any, list[str]] = field(default_factory=dict)
 
@@ -161,7 +161,7 @@ class Teller:
 
     def _layer(self, step: Step) -> str:
         """Where one line calls several layers, the first of them made the first operations there; in reverse order the last."""
-        known = self.layers(step.stack)
+        known = self.layers(step.stack, step.scopes)
         if len(known) < 2:
             return known[0] if known else "/".join(step.scopes)
         place = place_of(step.stack)

@@ -13,11 +13,13 @@ from jax.extend.core import ClosedJaxpr
 from nnwidgets.trace import Replay, call_body
 
 Key = tuple[tuple[int, ...], int]
-# Compiled for one run: little is worth optimizing. Half precision is rounded after each operation, as it is written.
+# Compiled for one run: little is worth optimizing. Operations are done as they are written: log(exp(x)) is not made x, and
+# half precision is rounded after each of them.
 _OPTIONS: dict[str, Any] = {
     "xla_backend_optimization_level": 0,
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
+    "xla_disable_hlo_passes": "algsimp",
     "xla_allow_excess_precision": False,
 }
 

@@ -40,7 +40,8 @@ class Origin:
     """The first operation whose operands were finite and whose result was not, or the input that is not finite itself.
 
     Attributes:
-        kind: ``"operation"``, ``"input"`` or ``"constant"``.
+        kind: ``"operation"``, ``"input"``, ``"constant"``, or ``"compiled"`` for an operation whose result is finite by itself,
+            but not in a program that the compiler arranges.
         what: the primitive (JAX's name), or the input's path, such as ``"params/Dense_0/kernel"``.
         layer: path of the layer that it is part of, or ``""``.
         derivative_of: in the backward pass, the primitive of the forward pass whose derivative it is part of, or
@@ -83,9 +84,10 @@ class Origin:
             return f"{self.what} holds {_named(self.result)}{_rows(self.rows)}"
         inside = f" in {self.layer}" if self.layer else ""
         where = f" at {self.line}" if self.line else ""
-        thing = self.what if self.kind == "operation" else "a constant"
+        thing = "a constant" if self.kind == "constant" else self.what
         thing += f" in the derivative of {self.derivative_of}" if self.derivative_of else ""
-        return f"{thing}{inside}{where} gave {_named(self.result)}"
+        gave = "is not finite, but only as compiled" if self.kind == "compiled" else f"gave {_named(self.result)}"
+        return f"{thing}{inside}{where} {gave}"
 
     def details(self) -> Iterator[str]:
         """What else there is to say, line by line."""
@@ -99,13 +101,15 @@ class Origin:
             if operand.values:
                 yield f"{f'operand {k}' if len(self.operands) > 1 else 'operand'}: {operand}"
         if self.iteration:
-            yield f"in iteration {', '.join(map(str, self.iteration))} of the loop (counted from 0)"
+            several = len(self.iteration) > 1
+            told = "loops (outermost first, counted from 0)" if several else "loop (counted from 0)"
+            yield f"in iteration {', '.join(map(str, self.iteration))} of the {told}"
         if self.rows is not None and self.kind != "input":
             yield f"examples of the batch:{_rows(self.rows).removeprefix(' in')}"
         if self.nan:
             yield f"became NaN: {self.nan}"
         if self.fed is not None:
-            yield f"it was fed {_named(self.fed.result)} by: {self.fed}"
+            yield f"it was fed {_named(self.fed.result)} by: {str(self.fed).rpartition(' gave ')[0] or self.fed}"
             if self.fed.code and (self.fed.line, self.fed.code) != (self.line, self.code):
                 yield f"  | {self.fed.code}"
         if self.remedy:

@@ -12,6 +12,7 @@ from ._replay import Replay as Replay
 from ._source import Source as Source
 from ._source import source_of as source_of
 from ._source import user_source as user_source
+from ._stacks import Finder as Finder
 from ._stacks import layer_finder as layer_finder
 from ._trace import Layer as Layer
 from ._trace import Operation as Operation

@@ -16,13 +16,15 @@ from ._program import flatten
 Key = tuple[tuple[int, int], ...]
 
 
-def layer_finder(
-    objective: Objective, batch: Any, *, train: bool = True
-) -> Callable[[Sequence[Frame]], tuple[str, ...]]:
-    """Traces the loss; a function from the stack of an operation to the paths of its layers.
+Finder = Callable[[Sequence[Frame], Sequence[str]], tuple[str, ...]]
+
+
+def layer_finder(objective: Objective, batch: Any, *, train: bool = True) -> Finder:
+    """Traces the loss; a function from the stack and the name scopes of an operation to the paths of its layers.
 
     Operations of a backward pass stand where the operations stand that they are derivatives of. There are several layers where
-    one line calls them in turn, in the order of their calls; none where the line is in no layer.
+    one line calls them in turn, in the order of their calls; none where the line is in no layer. Where name scopes say which
+    part of the parameters an operation belongs to, they are believed.
 
     Args:
         objective: the loss.
@@ -43,7 +45,14 @@ def layer_finder(
         for depth in range(len(key) + 1):
             layers.setdefault(key[:depth], {})["" if call is None else call.layer] = None
 
-    def find(stack: Sequence[Frame]) -> tuple[str, ...]:
+    parts = {path[:end] for path in objective.paths for end, letter in enumerate(path) if letter == "/"}
+
+    def find(stack: Sequence[Frame], scopes: Sequence[str]) -> tuple[str, ...]:
+        # the outermost scope may be the model as a whole
+        named = ["/".join(scopes[start:]) for start in (0, 1)]
+        scope = next((each for each in named if each in parts), None)
+        if scope is not None:
+            return (scope,)
         key = _key(stack)
         depth = next((depth for depth in range(len(key), -1, -1) if key[:depth] in layers), 0)
         known = tuple(layers.get(key[:depth], ()))
