@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
@@ -16,7 +17,8 @@ from nnwidgets.trace import Finder
 from ._compiled import compiled_results, first_in_compiled, is_finite
 from ._custom import custom_rules
 from ._path import Begin, ancestors, begin
-from ._tape import Tape, Value, record
+from ._record import record
+from ._tape import Tape, Value
 from ._tell import Teller, marks_of
 from ._values import size_in_bytes
 
@@ -55,6 +57,12 @@ def locate(question: Question) -> NanReport:
     Raises:
         MemoryError: its values would take more than 4 GiB.
     """
+    # a user who looks for a NaN may have told JAX to raise at the first one
+    with jax.debug_nans(False), jax.debug_infs(False):
+        return _located(question)
+
+
+def _located(question: Question) -> NanReport:
     started = time.perf_counter()
     size = size_in_bytes(question.closed)
     if size > MOST_BYTES:
@@ -122,8 +130,8 @@ def _backward(tape: Tape, tell: Teller, found: Begin, of_loss: Begin | None, for
 
 def _teller(question: Question, tape: Tape, forward: np.ndarray) -> Teller:
     batch: list[Value] = [tape.inputs[k] for k in question.batch]
-    custom = {} if question.value is None else custom_rules(question.value())
-    return Teller(tape, forward, batch, question.layers(), custom)
+    value = question.value
+    return Teller(tape, forward, batch, question.layers(), lambda: {} if value is None else custom_rules(value()))
 
 
 def _only_compiled(question: Question, tape: Tape, output: int) -> tuple[Origin | None, Origin | None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,14 @@ class Teller:
         forward: for each operation whether it is part of the forward pass.
         batch: the inputs that hold one entry an example.
         layers: (stack, name scopes) -> paths of the layers that stand there, in the order of their calls.
-        custom: names of custom rules, by the place where they are called.
+        custom: gives the names of custom rules, by the place where they are called; asked for once, if at all.
     """
 
     tape: Tape
     forward: np.ndarray
     batch: Sequence[Value] = ()
     layers: Finder = lambda stack, scopes: ()
-    custom: Mapping[Any, str] = field(default_factory=dict)
+    custom: Callable[[], Mapping[Any, str]] = dict
     _primitives: dict[Any, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,6 +50,10 @@ class Teller:
         for step, mine in zip(self.tape.steps, self.forward, strict=True):
             if mine:
                 self._primitives.setdefault(place_of(step.stack), []).append(step.kind)
+
+    @cached_property
+    def _rules(self) -> Mapping[Any, str]:
+        return self.custom()
 
     def origin(self, found: Begin, fed: Origin | None = None) -> Origin:
         """The origin, and what fed it if that is known already."""
@@ -153,8 +158,8 @@ class Teller:
         if self.forward[step.outputs[0].step or 0]:
             return "", False
         place = place_of(step.stack)
-        if place in self.custom:
-            return self.custom[place], True
+        if place in self._rules:
+            return self._rules[place], True
         known = {each for each in self._primitives.get(place, ()) if each not in MOVES}
         known = known & DECOMPOSITIONS or known
         return (known.pop(), True) if len(known) == 1 else ("", True)

@@ -233,3 +233,23 @@ def test_the_text_says_it_all() -> None:
     ):
         assert words in text, text
     assert NanReport.from_dict(json.loads(json.dumps(report.to_dict(), allow_nan=False))) == report
+
+
+def test_it_looks_on_where_jax_was_told_to_raise() -> None:
+    with jax.debug_nans(True), jax.debug_infs(True):
+        report = nnw.nan_origin(lambda x: jnp.log(x).sum(), jnp.zeros(3))
+    assert report.forward is not None and report.forward.what == "log"
+
+
+def test_a_loop_too_long_to_unroll_stands_as_one_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnwidgets.origins._record._MOST", 50)
+
+    def loss(x: Any) -> Any:
+        return jax.lax.scan(lambda y, _: (jnp.log(y), None), x, None, length=100)[0]  # loop
+
+    report = nnw.nan_origin(loss, 3.0)
+    assert report.forward is not None and (report.forward.what, report.forward.line) == (
+        "scan",
+        line_of(loss, "# loop"),
+    )
+    assert report.notes == ("a loop was too long to be looked into; it stands as one operation",)

@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 from nnwidgets.origins._depends import depends
-from nnwidgets.origins._tape import record
+from nnwidgets.origins._record import record
 
 A = np.random.default_rng(0).uniform(0.5, 1.5, (3, 4)).astype(np.float32)
 B = np.random.default_rng(1).uniform(0.5, 1.5, (4, 2)).astype(np.float32)

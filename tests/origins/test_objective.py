@@ -186,3 +186,19 @@ def test_random_numbers_and_state_are_those_of_the_step() -> None:
     assert report.forward.rows == tuple(np.flatnonzero(dropped.any(axis=1)))
     spoilt = ObjectiveOrigin(objective)(objective.params, {"scale": jnp.full(3, jnp.nan)}, jnp.ones((4, 3)), KEY)
     assert spoilt.forward is not None and spoilt.forward.what == "state/scale"
+
+
+def test_where_memory_is_short_the_half_that_is_not_finite_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss_fn(params: Any, batch: Any) -> Any:
+        return jnp.log(jnp.abs(batch @ params["w"])).mean()
+
+    objective = nnw.Objective(loss_fn, {"w": jnp.ones((4, 8))})
+    batch = np.ones((16, 4), np.float32)
+    batch[13] = 0.0
+    monkeypatch.setattr("nnwidgets.origins._objective.MOST_BYTES", 2_000)
+    report = look(objective, batch)
+    assert report.forward is not None and report.forward.rows == (13,)
+    assert report.notes == ("of the 16 examples of the batch, 12 to 15 were looked at, for memory",)
+    monkeypatch.setattr("nnwidgets.origins._locate.MOST_BYTES", 2_000)
+    with pytest.raises(MemoryError, match=r"the values between all operations would take .* give fewer examples"):
+        look(objective, np.ones((16, 4), np.float32))
