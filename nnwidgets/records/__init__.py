@@ -3,6 +3,7 @@
 from ._finding import Finding as Finding
 from ._finding import Notice as Notice
 from ._finding import Severity as Severity
+from ._fork import Fork as Fork
 from ._gradient_report import GradientReport as GradientReport
 from ._gradient_report import RuleCheck as RuleCheck
 from ._gradient_report import TensorCheck as TensorCheck
@@ -16,6 +17,7 @@ from ._nan_report import NanReport as NanReport
 from ._nan_report import Operand as Operand
 from ._nan_report import Origin as Origin
 from ._series import Series as Series
+from ._spike import Spike as Spike
 from ._status import Command as Command
 from ._status import RunState as RunState
 from ._status import Status as Status

@@ -528,15 +528,20 @@ class Session(Watchable):
         bad, self._bad_step = self._bad_step, None
         words = f"the loss or a gradient of step {bad} is not finite; the state is the one before it"
         self._desk.controls.paused = True
+        assert bad is not None
         try:
-            assert bad is not None
             self._go_to(bad, words)
-            self._desk.show(message=f"paused: {words}; looking for the operation that made it", force=True)
-            report = self._nan_origin()
-            self._desk.show("paused", f"paused: step {bad}: {report.headline}", force=True)
         except ValueError as error:
             self.notices.append(Notice("pause_on_nan", f"the state before step {bad} is lost: {error}"))
             self._desk.show("paused", f"paused: the loss or a gradient of step {bad} is not finite", force=True)
+        else:
+            self._desk.show(message=f"paused: {words}; looking for the operation that made it", force=True)
+            try:
+                told = f"step {bad}: {self._nan_origin().headline}"
+            except Exception as error:
+                told = words
+                self.notices.append(Notice("nan_origin", str(error), traceback.format_exc()))
+            self._desk.show("paused", f"paused: {told}", force=True)
         self._was_finite = False
 
     def _validate(self) -> None:

@@ -38,7 +38,19 @@ batches = lambda step: (x[(step * 32) % 256 :][:32], y[(step * 32) % 256 :][:32]
 session = nnw.Session(nnw.Objective(loss_fn, params), optax.adam(3e-2), batches)
 session
 """
+NAN = """
+def log_loss(params, batch):
+    inputs, targets = batch
+    scores = inputs @ params["hidden"]["w"] @ params["out"]["w"]
+    return -jnp.mean(jnp.log(jax.nn.sigmoid(40 * scores)))
+
+
+broken = nnw.Session(nnw.Objective(log_loss, params), optax.sgd(0.5), [(-x[k : k + 32] * (1 + k), y[:32]) for k in range(8)])
+display(broken)
+broken.run(100)
+"""
 STEP = "Number(document.querySelector('.nnw-status b').textContent.replaceAll(',', ''))"
+BROKEN = "[...document.querySelectorAll('.nnw-finding.nnw-problem')].at(-1)"
 MESSAGE = "document.querySelector('.nnw-controls').innerText"
 
 
@@ -46,9 +58,8 @@ def test_the_slider_goes_back_and_running_on_is_a_branch(chromium: Browser, lab:
     with one_page(chromium, lab) as notebook:
         page = notebook.page
         page.set_viewport_size({"width": 1280, "height": 900})
-        notebook.open(
-            [MODEL, "session.pause_when(400)\nsession.run(1000)", "[b.step for b in session.history.branches]"]
-        )
+        cells = ["session.pause_when(400)\nsession.run(1_000_000)", "[b.step for b in session.history.branches]"]
+        notebook.open([MODEL, *cells, "session.rewind(100).fork(80, multiplier=0.1)", NAN])
         notebook.run(0)
         notebook.start(1)
         page.wait_for_function(f"() => {STEP} === 400 && {MESSAGE}.includes('paused')", timeout=120_000)
@@ -84,6 +95,26 @@ def test_the_slider_goes_back_and_running_on_is_a_branch(chromium: Browser, lab:
         handle(page).press("Home")
         page.wait_for_function(f"() => {STEP} === 0", timeout=60_000)
         assert f"[{step}]" in notebook.run(2)
+        assert "0.1, from step 100 on for 80 steps" in notebook.run(3)
+        loss.scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)
+        assert "dotted: fork, unchanged" in loss.inner_text()
+        loss.screenshot(path=notebook.artifacts / "fork-dark.png")
+        # a run that ends in an infinite loss says where, in the notebook's own words
+        notebook.start(4)
+        finding = page.locator(".nnw-finding.nnw-problem").last
+        finding.wait_for(timeout=120_000)
+        page.wait_for_function(f"() => {BROKEN}.innerText.includes('gave -inf')", timeout=60_000)
+        assert notebook.busy(4)
+        finding.scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)
+        assert "log at cell [5]:6 gave -inf" in finding.inner_text()
+        for theme in ("dark", "light"):
+            notebook.theme(theme)
+            page.wait_for_timeout(500)
+            page.screenshot(path=notebook.artifacts / f"nan-origin-{theme}.png")
+        page.locator(".nnw-controls").last.locator("button").filter(has_text="Stop").click()
+        notebook.wait_for(4)
         assert notebook.errors() == []
 
 

@@ -84,3 +84,15 @@ def test_an_update_that_is_not_finite() -> None:
     assert report.origin is not None and report.origin.what == "div"
     assert report.origin.line is not None and "test_nan_origin.py" in report.origin.line
     assert report.notes == ("loss and gradients of step 3 are finite: the optimizer's update is not",)
+
+
+def test_a_search_that_fails_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Any, *arguments: Any) -> Any:
+        raise RuntimeError("no search today")
+
+    monkeypatch.setattr("nnwidgets.origins.ObjectiveOrigin.__call__", fail)
+    run = run_of([*BATCHES[:2], black([3]), *BATCHES[3:]], budget=0).run(10)
+    assert run.step == 2 and run.status.state == "paused"
+    assert [(each.source, each.message) for each in run.notices] == [("nan_origin", "no search today")]
+    # the rule still says what it can
+    assert run.findings[0].rule == "NonFinite"
