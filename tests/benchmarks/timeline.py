@@ -1,8 +1,8 @@
 """What keeping a timeline costs, and how long going back takes: ``python -m tests.benchmarks.timeline [--quick] [--json]``.
 
-Keeping: the same session with its timeline and with one that keeps nothing and donates the optimizer's state to the update,
-which a timeline forbids, in turn; the ratio is the median over the rounds. The noise is that of a second session of the latter
-kind; a third one keeps nothing and does not donate. Going back: from the last step to one that is as far from a saved state as it gets; what is
+Keeping: the same session with its timeline and with one that keeps nothing and donates the optimizer's state to the
+update, which a timeline forbids, in turn; the ratio is the median over the rounds. The noise is that of a second session of
+the latter kind; a third one keeps nothing and does not donate. Going back: from the last step to one that is as far from a saved state as it gets; what is
 beyond the time of the steps made again is the cost of the rewind itself.
 """
 

@@ -104,11 +104,11 @@ def test_the_slider_goes_back_and_running_on_is_a_branch(chromium: Browser, lab:
         notebook.start(4)
         finding = page.locator(".nnw-finding.nnw-problem").last
         finding.wait_for(timeout=120_000)
+        finding.scroll_into_view_if_needed()
         page.wait_for_function(f"() => {BROKEN}.innerText.includes('gave -inf')", timeout=60_000)
         assert notebook.busy(4)
-        finding.scroll_into_view_if_needed()
         page.wait_for_timeout(1000)
-        assert "log at cell [5]:6 gave -inf" in finding.inner_text()
+        assert "log at cell [5]:4 gave -inf" in finding.inner_text()
         for theme in ("dark", "light"):
             notebook.theme(theme)
             page.wait_for_timeout(500)
