@@ -2,8 +2,8 @@
 
 Keeping: the same session with its timeline and with one that keeps nothing and donates the optimizer's state to the
 update, which a timeline forbids, in turn; the ratio is the median over the rounds. The noise is that of a second session of
-the latter kind; a third one keeps nothing and does not donate. Going back: from the last step to one that is as far from a saved state as it gets; what is
-beyond the time of the steps made again is the cost of the rewind itself.
+the latter kind; a third one keeps nothing and does not donate. Going back: from the last step to one that is as far from a
+saved state as it gets; what is beyond the time of the steps made again is the cost of the rewind itself.
 """
 
 from __future__ import annotations
