@@ -50,7 +50,7 @@ class Batches:
         self._outline: Any = None
         self._described: str | None = None
         self._given = 0
-        self._memory, self._held = memory, 0
+        self._memory, self._held, self._position = memory, 0, 0
         self._kept: dict[int, Any] = {}
         self._epochs = [0]
         # the epoch that is gone through again, and how far
@@ -83,6 +83,10 @@ class Batches:
         Raises:
             ValueError: if its structure or shapes differ from the first batch's, or it was given before and is gone.
         """
+        self._position = step
+        return self._fetch(step)
+
+    def _fetch(self, step: int) -> Any | None:
         if step < self._given:
             return self._past(step)
         if self._given == 0:
@@ -118,38 +122,27 @@ class Batches:
         """The batches of so many steps from this one on, without losing them; fewer if the data ends.
 
         Raises:
-            ValueError: there is none; or a generator would lose them, since so many are not kept.
+            ValueError: there is none.
         """
         found: list[Any] = []
-        while len(found) < count:
-            once = self._iterator is not None and self._iterator is self._source
-            if once and found and self._held + _bytes(found[0]) > self._memory:
-                raise ValueError(
-                    f"a generator gives each batch once, and {len(found)} of them are all that timeline_memory keeps: ask for "
-                    "fewer steps, give more memory, or give a list or a callable batches(step)."
-                )
-            batch = self.take(step + len(found))
-            if batch is None:
-                break
+        while len(found) < count and (batch := self._fetch(step + len(found))) is not None:
             found.append(batch)
         if not found:
             raise ValueError(f"there is no batch left for step {step}: the data has ended.")
         return found
 
     def _keep(self, step: int, batch: Any) -> None:
-        if isinstance(self._source, (list, tuple)) or not self._memory:
+        if isinstance(self._source, (list, tuple)):
             return
-        size = _bytes(batch)
-        if step and any(
-            one is other for one, other in zip(_mutable(batch), _mutable(self._kept.get(step - 1)), strict=False)
-        ):
+        if step and _share(batch, self._kept.get(step - 1)):
             # a buffer that is filled anew for each batch: what was kept is no longer what it was
-            self._memory, self._kept = 0, {}
+            self._memory, self._held, self._kept = 0, 0, {}
             return
         self._kept[step] = batch
-        self._held += size
-        while self._held > self._memory and len(self._kept) > 1:
-            self._held -= _bytes(self._kept.pop(next(iter(self._kept))))
+        self._held += _bytes(batch)
+        # those that were drawn ahead of the run are not to be had again
+        while self._held > self._memory and self._kept and (oldest := next(iter(self._kept))) < self._position:
+            self._held -= _bytes(self._kept.pop(oldest))
 
     def _past(self, step: int) -> Any:
         source = self._source
@@ -206,8 +199,9 @@ def _bytes(batch: Any) -> int:
     return sum(getattr(leaf, "nbytes", 0) for leaf in jax.tree.leaves(batch))
 
 
-def _mutable(batch: Any) -> list[Any]:
-    return [leaf for leaf in jax.tree.leaves(batch) if isinstance(leaf, np.ndarray)]
+def _share(one: Any, other: Any) -> bool:
+    arrays = [[leaf for leaf in jax.tree.leaves(each) if isinstance(leaf, np.ndarray)] for each in (one, other)]
+    return any(np.may_share_memory(a, b) for a, b in zip(*arrays, strict=False))
 
 
 def _outline(batch: Any) -> tuple[Any, ...]:

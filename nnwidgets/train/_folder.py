@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from nnwidgets.records import History
 from ._timeline import Saved, Timeline
 
 FORMAT = 1
+_NAME = "timeline-"
+_MINE = re.compile(_NAME + r"\d{6}(\.part)?")
 
 
 def write(folder: str | os.PathLike[str], timeline: Timeline, history: History, **about: Any) -> Path:
@@ -31,8 +36,8 @@ def write(folder: str | os.PathLike[str], timeline: Timeline, history: History, 
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    number = max((int(each.name) for each in _complete(target)), default=0) + 1
-    beside = target / f"{number:06d}.part"
+    number = max((int(each.name[-6:]) for each in _complete(target)), default=0) + 1
+    beside = target / f"{_NAME}{number:06d}.part"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     history.save(beside / "history.npz")
@@ -41,27 +46,46 @@ def write(folder: str | os.PathLike[str], timeline: Timeline, history: History, 
         assert saved is not None
         _write_state(beside / f"state_{step}.npz", saved)
     losses = sorted(timeline.losses.items())
+    newest = timeline.nearest(timeline.steps[-1])
+    assert newest is not None
+    about |= {"form": form(newest)}
     text = json.dumps({"format": FORMAT, "steps": timeline.steps, "multipliers": timeline.multipliers, **about})
     np.save(beside / "loss_steps.npy", np.array([step for step, _ in losses], np.int64))
     np.save(beside / "losses.npy", np.array([loss for _, loss in losses], np.float64))
     (beside / "about.json").write_text(text, encoding="utf-8")
     for path in (*beside.iterdir(), beside):
         _flush(path)
-    done = beside.rename(target / f"{number:06d}")
+    done = beside.rename(target / f"{_NAME}{number:06d}")
     _flush(target)
-    for each in target.iterdir():
-        if each != done and (each.suffix == ".part" or each.name.isdigit()):
+    for each in target.glob(f"{_NAME}*"):
+        # nothing but what this function made
+        if each != done and _MINE.fullmatch(each.name):
             shutil.rmtree(each, ignore_errors=True)
     return done
 
 
-def read(folder: str | os.PathLike[str], like: Saved, timeline: Timeline) -> tuple[dict[str, Any], History]:
-    """Fill an empty timeline from the newest complete folder inside `folder`.
+@dataclass(frozen=True)
+class Stored:
+    """What `read` found.
+
+    Attributes:
+        about: what `write` was given.
+        states: ascending.
+    """
+
+    about: dict[str, Any]
+    states: list[Saved]
+    losses: dict[int, float]
+    multipliers: list[tuple[int, float]]
+    history: History
+
+
+def read(folder: str | os.PathLike[str], like: Saved) -> Stored:
+    """The newest complete folder inside `folder`.
 
     Args:
         folder: what `write` was given.
         like: a state of the same form.
-        timeline: filled.
 
     Raises:
         ValueError: nothing complete is there, or its states have another form.
@@ -69,7 +93,7 @@ def read(folder: str | os.PathLike[str], like: Saved, timeline: Timeline) -> tup
     complete = _complete(Path(folder))
     if not complete:
         raise ValueError(
-            f"{os.fspath(folder)} holds no saved timeline: type session.save({os.fspath(folder)!r}) first."
+            f"{Path(folder).resolve()} holds no saved timeline: give the folder that session.save was given."
         )
     newest = complete[-1]
     about = json.loads((newest / "about.json").read_text(encoding="utf-8"))
@@ -77,17 +101,35 @@ def read(folder: str | os.PathLike[str], like: Saved, timeline: Timeline) -> tup
         raise ValueError(
             f"{newest} has format {about['format']}; this nnwidgets reads up to {FORMAT}. Upgrade nnwidgets."
         )
-    for step in about["steps"]:
-        timeline.keep(_read_state(newest / f"state_{step}.npz", step, like), pin=True)
-    timeline.unpin()
-    timeline.multipliers = [(step, value) for step, value in about["multipliers"]]
-    steps, losses = np.load(newest / "loss_steps.npy").tolist(), np.load(newest / "losses.npy").tolist()
-    timeline.losses = dict(zip(steps, losses, strict=True))
-    return about, History.load(newest / "history.npz")
+    apart = [f"{there} there, {here} here" for there, here in zip_longest(about["form"], form(like)) if there != here]
+    if apart:
+        more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
+        raise ValueError(
+            f"{newest.parent} was saved by another session: {'; '.join(apart[:3])}{more}. Build the same model and optimizer."
+        )
+    steps, losses = (np.load(newest / name).tolist() for name in ("loss_steps.npy", "losses.npy"))
+    return Stored(
+        about,
+        [_read_state(newest / f"state_{step}.npz", step, like) for step in about["steps"]],
+        dict(zip(steps, losses, strict=True)),
+        [(step, value) for step, value in about["multipliers"]],
+        History.load(newest / "history.npz"),
+    )
+
+
+def form(saved: Saved) -> list[str]:
+    """The arrays of a state, in words."""
+    leaves = jax.tree_util.tree_leaves_with_path((saved.params, saved.state, saved.opt_state))
+    names = ("params", "state", "optimizer")
+    return [
+        f"{names[path[0].idx]}{jax.tree_util.keystr(path[1:])} {_plain(leaf).dtype}{list(_plain(leaf).shape)}"
+        for path, leaf in leaves
+    ]
 
 
 def _complete(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.glob("*") if each.name.isdigit()) if folder.is_dir() else []
+    found = folder.glob(f"{_NAME}*") if folder.is_dir() else []
+    return sorted(each for each in found if _MINE.fullmatch(each.name) and each.suffix != ".part")
 
 
 def _write_state(path: Path, saved: Saved) -> None:
@@ -102,12 +144,6 @@ def _read_state(path: Path, step: int, like: Saved) -> Saved:
     with np.load(path, allow_pickle=False) as file:
         stored = [file[f"leaf{i}"] for i in range(len(file.files))]
     forms = [_plain(leaf) for leaf in leaves]
-    if [each.nbytes for each in forms] != [each.nbytes for each in stored]:
-        got, wanted = sum(map(len, stored)), sum(each.nbytes for each in forms)
-        raise ValueError(
-            f"{path.parent.parent} was saved by another session: a state has {len(stored)} arrays of {got:,} bytes there, "
-            f"{len(forms)} of {wanted:,} here. Build the same model and optimizer."
-        )
     made = [
         _like(np.frombuffer(data.tobytes(), form.dtype).reshape(form.shape), leaf)
         for data, form, leaf in zip(stored, forms, leaves, strict=True)

@@ -53,6 +53,17 @@ class Past:
         params, opt_state, updates = self._programs.update(before.params, before.opt_state, grads, factor, loss)
         return Made(readout, loss, grads, updates, Saved(step + 1, params, state, opt_state))
 
+    def again(self, before: Saved) -> tuple[Any, Made]:
+        """The batch of the step that follows a state, and what that step gives; if it was made before, the same.
+
+        Raises:
+            ValueError: it was made before, and now gives another loss.
+        """
+        batch = self._batches.window(before.step, 1)[0]
+        made = self.make(before, batch, self._timeline.multiplier(before.step))
+        self._compare(before.step, [made.readout])
+        return batch, made
+
     def state_at(self, step: int, told: Callable[[str], None] = lambda words: None) -> Saved:
         """The state after so many updates, from the nearest saved one.
 
@@ -72,16 +83,21 @@ class Past:
             if time.perf_counter() - spoken > 0.5:
                 spoken = time.perf_counter()
                 told(f"making step {at.step:,} of {first:,} to {step:,} again")
-        parted = self._timeline.parted(first, [float(np.asarray(each)[0]) for each in readouts])
-        if parted is not None:
-            self._timeline.exact = False
-            loss, known = float(np.asarray(readouts[parted - first])[0]), self._timeline.losses[parted]
-            raise ValueError(
-                f"step {parted} made again has the loss {loss:.6g}, the first time {known:.6g}: the data source gives other "
-                f"batches than before. Give a list or a callable batches(step), or seed the shuffling by the epoch; until then "
-                f"{self._offered()}."
-            )
+        self._compare(first, readouts)
         return at
+
+    def _compare(self, first: int, readouts: list[jax.Array]) -> None:
+        losses = [float(np.asarray(each)[0]) for each in readouts]
+        parted = self._timeline.parted(first, losses)
+        if parted is None:
+            return
+        self._timeline.exact = False
+        now, known = losses[parted - first], self._timeline.losses[parted]
+        raise ValueError(
+            f"step {parted} made again has the loss {now:.6g}, the first time {known:.6g}: the data source gives other batches "
+            "than before. Give a list or a callable batches(step), seed the shuffling by the epoch, and yield copies where one "
+            f"buffer is filled anew; until then {self._offered()}."
+        )
 
     def _offered(self) -> str:
         steps = self._timeline.steps

@@ -124,6 +124,7 @@ class Session(Watchable):
         self._gradcheck_every = gradcheck_every
         self._batch: Any = None
         self._lock = threading.Lock()
+        self._loop_thread: int | None = None
         self._pending: list[tuple[int, Any]] = []
         self._metrics: dict[bool, tuple[str, ...]] = {}
         self._trace: Trace | None = None
@@ -158,6 +159,7 @@ class Session(Watchable):
             ValueError: it is out of reach; or the data source gives other batches than the first time, in which case the
                 session stays where it was.
         """
+        self._check_reach(step)
         if not self._lock.acquire(blocking=False):
             # the loop that holds it goes back between two steps
             self._desk.receive(Command("rewind", step))
@@ -172,7 +174,8 @@ class Session(Watchable):
         """Which operation makes the coming step's loss or gradients NaN or infinite, with its line and its operands.
 
         A run pauses at the state before the first such step, so that this is the question to ask there; it has been asked
-        already: see `session.findings`. Where parameters are not finite themselves, the update that made them is looked at.
+        already: see `session.findings`. Where the run has gone on, the session goes back to the first such step; where an
+        update made parameters that are not finite, to the state before it.
 
         Raises:
             RuntimeError: the session is running.
@@ -183,14 +186,20 @@ class Session(Watchable):
     def _nan_origin(self) -> NanReport:
         from nnwidgets.origins import ObjectiveOrigin
 
-        if self.step > self.reach[0] and not _finite(self.params):
-            # the gradients of the step before were finite, so it was the update
-            report = self._update_origin(self.step - 1)
-            self._go_to(self.step - 1, self._desk.status.message)
-        else:
-            report = ObjectiveOrigin(self.objective)(*self._now())
+        first = next((k for k in sorted(self.timeline.losses) if not np.isfinite(self.timeline.losses[k])), self.step)
+        if first < self.step:
+            self._go_to(first, self._desk.status.message)
+        update = self.step - 1 if self.step > self.reach[0] and not _finite(self.params) else self.step
+        report = ObjectiveOrigin(self.objective)(*self._now())
+        if report.finite or update < self.step:
+            # then it was an update: of this step, or of the one before
+            made = self._update_origin(update)
+            if not made.finite:
+                report = made
+                self._go_to(update, self._desk.status.message)
         report = replace(report, step=self.step)
-        self.history.add_nan_report(report)
+        if not report.finite:
+            self.history.add_nan_report(report)
         return report
 
     def _update_origin(self, step: int) -> NanReport:
@@ -198,7 +207,9 @@ class Session(Watchable):
         from nnwidgets.origins import nan_origin
 
         before, factor = self._past.state_at(step), np.float32(self.timeline.multiplier(step))
-        made = self._past.make(before, self._batches.take(step), float(factor))
+        _, made = self._past.again(before)
+        if not _finite((made.loss, made.grads)):
+            return NanReport()
         report = nan_origin(
             self._programs.update, before.params, before.opt_state, made.grads, factor, made.loss, argnums=None
         )
@@ -223,7 +234,7 @@ class Session(Watchable):
             if step not in self.timeline.losses:
                 raise ValueError(f"spike looks into a step that was made, 0 to {self._furthest - 1}, got {step!r}.")
             return look_into(
-                step, self.objective, self._past, self._batches, self.timeline, self._key,
+                step, self.objective, self._past, self.timeline, self._key,
                 lambda words: self._desk.show(message=words, force=True),
             )  # fmt: skip
 
@@ -240,24 +251,36 @@ class Session(Watchable):
             self._flush()
             self.timeline.keep(Saved(self.step, self.params, self.state, self.opt_state), pin=True)
             about = {"step": self.step, "furthest": self._furthest, "multiplier": self._desk.controls.multiplier}
-            return _folder.write(folder, self.timeline, self.history, **about)
+            about["key"] = np.asarray(jax.random.key_data(self._key)).tolist()
+            try:
+                return _folder.write(folder, self.timeline, self.history, **about)
+            finally:
+                self.timeline.unpin(self.step)
 
     def load(self, folder: str | os.PathLike[str]) -> Session:
         """Become what `save` wrote; the session must be new, and made with the same model, optimizer, seed and data.
 
         Raises:
-            ValueError: nothing complete is there, it has another form, or this session has made steps.
+            ValueError: nothing complete is there, it has another form or seed, the data is shorter, or this session has made
+                steps. Nothing is loaded then.
             RuntimeError: the session is running.
         """
         with self._standing_still("load"):
             if self._furthest:
                 raise ValueError(f"load wants a new session, this one has made {self._furthest} steps: build it anew.")
-            about, history = _folder.read(folder, self._left_at, self.timeline)
+            stored = _folder.read(folder, self._left_at)
+            about = stored.about
+            if about["key"] != np.asarray(jax.random.key_data(self._key)).tolist():
+                raise ValueError(
+                    f"{os.fspath(folder)} was saved by a session with another seed: build it with the same one."
+                )
             self._batches.skip(about["furthest"])
-            self.history.take_over(history)
-            saved = self.timeline.nearest(about["step"])
-            assert saved is not None
-            self._put(saved)
+            for saved in stored.states:
+                self.timeline.keep(saved, pin=True)
+                self.timeline.unpin(saved.step)
+            self.timeline.losses, self.timeline.multipliers = stored.losses, stored.multipliers
+            self.history.take_over(stored.history)
+            self._put(next(saved for saved in stored.states if saved.step == about["step"]))
             self._furthest, self._rewound = about["furthest"], about["step"] < about["furthest"]
             self._desk.controls.multiplier = about["multiplier"]
             self._desk.rewound(self.step, f"loaded at step {self.step}")
@@ -301,10 +324,20 @@ class Session(Watchable):
         """
         changes = {"learning rate": multiplier, "optimizer": tx, "loss": objective, "parameters": params}
         made = [name for name, value in changes.items() if value is not None]
-        if not made or steps < 1 or keys < 1:
+        if not made:
             raise ValueError(
                 "fork tries a change: type session.fork(100, multiplier=0.1), or tx=, objective= or params=."
             )
+        if not all(isinstance(each, (int, np.integer)) and each >= 1 for each in (steps, keys)):
+            raise ValueError(f"steps and keys must be whole numbers of at least 1, got {steps!r} and {keys!r}.")
+        if multiplier is not None and not (isinstance(multiplier, (int, float)) and 0 <= multiplier < float("inf")):
+            raise ValueError(f"multiplier must be a finite number of at least 0, got {multiplier!r}.")
+        if tx is not None:
+            check_optimizer(tx)
+        if objective is not None:
+            check_objective(objective)
+        if params is not None and jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, self.params):
+            raise ValueError(f"params must have the form of session.params, {jax.tree.map(jnp.shape, self.params)}.")
         with self._standing_still("fork"):
             return self._fork(steps, " and ".join(made), changes, keys)
 
@@ -354,6 +387,7 @@ class Session(Watchable):
         if not self._lock.acquire(blocking=False):
             raise RuntimeError("this session is running already: press Stop, or wait until it has ended.")
         try:
+            self._loop_thread = threading.get_ident()
             self._note_intervention()
             self._desk.begin(target, "" if self._metrics else "compiling the step")
             with Interrupts() as interrupts:
@@ -367,11 +401,17 @@ class Session(Watchable):
             self._desk.end("stopped", f"ended by {type(error).__name__} at step {self.step}", self.step)
             raise
         finally:
+            self._loop_thread = None
             self._lock.release()
         return self
 
     def _now(self) -> tuple[Any, Any, Any, Any]:
-        batch = self._batches.first() if self._batch is None else self._batch
+        try:
+            batch = self._batches.window(self.step, 1)[0]
+        except ValueError:
+            # the data has ended, or is gone
+            if (batch := self._batch) is None:
+                raise
         return self.params, self.state, batch, self._programs.fold_in(self._key, np.uint32(self.step))
 
     def _loop(self, interrupts: Interrupts) -> None:
@@ -463,11 +503,15 @@ class Session(Watchable):
             self._furthest = self.step
             self.timeline.forget_after(self.step)
 
-    def _go_to(self, step: int, words: str = "") -> None:
+    def _check_reach(self, step: int) -> None:
         first, last = self.reach
         if not (isinstance(step, (int, np.integer)) and first <= step <= last):
             raise ValueError(f"rewind goes to a step from {first} to {last}, got {step!r}.")
+
+    def _go_to(self, step: int, words: str = "") -> None:
         self._note_intervention()
+        self._check_reach(step)
+        last = self._furthest
         self._flush()
         started, desk = time.perf_counter(), self._desk
         # the way back to the newest state, too, if no saved one is on it
@@ -484,17 +528,20 @@ class Session(Watchable):
 
     def _look_at(self, saved: Saved) -> None:
         """Read the step that follows a state, so that all panels show it; it is not made."""
-        self._batch = self._batches.take(saved.step)
-        made = self._past.make(saved, self._batch, self.timeline.multiplier(saved.step))
+        try:
+            self._batch, made = self._past.again(saved)
+        except ValueError as error:
+            self.notices.append(Notice("rewind", f"the panels show less of step {saved.step}: {error}"))
+            return
         snapshot = self._snapshot(saved, self._batch, made)
         self._desk.watcher.look(saved.step, (made.loss, made.updates), snapshot, force=True)
         self._desk.watcher.collect()
 
     def _rewind_here(self, step: int) -> None:
         """For the dashboard: in the loop itself, or in a thread of its own when none is running."""
-        if self._desk.running:
+        if threading.get_ident() == self._loop_thread:
             return self._go_to(step)
-        with self._lock:
+        with self._standing_still("go back"):
             return self._go_to(step)
 
     def _prepare(self, snapshot: Callable[[], Snapshot]) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from nnwidgets.objective import Objective
 from nnwidgets.records import Spike
 
-from ._data import Batches
 from ._past import Past
 from ._timeline import Timeline
 
@@ -28,6 +27,8 @@ def find_spike(losses: Mapping[int, float]) -> int:
     Raises:
         ValueError: none stands out.
     """
+    if not losses:
+        raise ValueError("no step was made yet: type session.run(100).")
     steps = sorted(losses)
     values = np.array([losses[step] for step in steps], np.float64)
     found, best = None, OUTSTANDING
@@ -37,7 +38,15 @@ def find_spike(losses: Mapping[int, float]) -> int:
         if not len(before):
             continue
         usual = np.median(before)
-        spread = max(1.4826 * float(np.median(np.abs(before - usual))), 1e-2 * abs(float(usual)), 1e-12)
+        # of a longer time: that of a dozen values is now and then far too small
+        longer = values[max(0, k - 5 * WINDOW) : k]
+        jumps = np.abs(np.diff(longer[np.isfinite(longer)]))
+        spread = max(
+            1.4826 * float(np.median(np.abs(before - usual))),
+            float(np.median(jumps, keepdims=True).max(initial=0.0)),
+            1e-2 * abs(float(usual)),
+            1e-12,
+        )
         outstanding = (values[k] - usual) / spread if np.isfinite(values[k]) else np.inf
         if outstanding > best:
             found, best = steps[k], outstanding
@@ -52,17 +61,17 @@ def look_into(
     step: int,
     objective: Objective,
     past: Past,
-    batches: Batches,
     timeline: Timeline,
     key: jax.Array,
     told: Callable[[str], None],
 ) -> Spike:
     """Make the steps before it again, with the norm of each tensor's gradient, and take its batch apart."""
     first = max(min(timeline.steps, default=step), step - WINDOW)
+    if first > step:
+        raise ValueError(f"step {step} is out of reach: the first saved state is that of step {first}.")
     at, norms = past.state_at(first, told), []
     while True:
-        batch = batches.take(at.step)
-        made = past.make(at, batch, timeline.multiplier(at.step))
+        batch, made = past.again(at)
         norms.append(_norms(made.grads))
         if at.step == step:
             break

@@ -44,10 +44,10 @@ class Timeline:
         exact: False once a replay gave another loss than the first pass.
     """
 
-    def __init__(self, memory: int | None = None) -> None:
-        if memory is not None and not (isinstance(memory, int) and memory >= 0):
-            raise ValueError(f"timeline_memory must be a number of bytes, such as 2 * 10**9, got {memory!r}.")
-        self.memory = psutil.virtual_memory().available // 10 if memory is None else memory
+    def __init__(self, memory: float | None = None) -> None:
+        if memory is not None and not (isinstance(memory, (int, float)) and 0 <= memory < float("inf")):
+            raise ValueError(f"timeline_memory must be a number of bytes, such as 2e9, got {memory!r}.")
+        self.memory = int(psutil.virtual_memory().available // 10 if memory is None else memory)
         self.losses: dict[int, float] = {}
         self.multipliers: list[tuple[int, float]] = []
         self.exact = True
@@ -85,9 +85,9 @@ class Timeline:
         while len(self._steps) > 1 and (len(self._steps) > _MOST or self.nbytes > self.memory):
             self._drop()
 
-    def unpin(self) -> None:
-        """From now on the first and the newest state are kept for certain, and no other."""
-        self._pinned.clear()
+    def unpin(self, step: int) -> None:
+        """This state may be forgotten again."""
+        self._pinned.discard(step)
 
     def nearest(self, step: int) -> Saved | None:
         """The last saved state that is not after this step; None if there is none."""

@@ -98,4 +98,35 @@ def test_killed_while_it_saves_nothing_older_is_lost(tmp_path: Path) -> None:
         if loaded.step <= 40:
             assert bits(loaded) == wanted[loaded.step]
         for each in folder.iterdir():
-            assert each.name.isdigit() or each.suffix == ".part"
+            assert each.name.startswith("timeline-") or each.suffix == ".part"
+
+
+def test_nothing_of_others_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "1000").mkdir()
+    (tmp_path / "1000" / "mine").write_text("kept")
+    (tmp_path / "other.part").mkdir()
+    run = session(shuffled).run(3)
+    assert run.save(tmp_path).name == "timeline-000001"
+    assert run.save(tmp_path).name == "timeline-000002"
+    assert {each.name for each in tmp_path.iterdir()} == {"1000", "other.part", "timeline-000002"}
+    assert session(shuffled).load(tmp_path).step == 3
+
+
+def test_a_refused_folder_leaves_the_session_as_it_was(tmp_path: Path) -> None:
+    session(shuffled, seed=3).run(9).save(tmp_path / "seed")
+    short = session(iter(BATCHES * 3)).run(9)
+    short.save(tmp_path / "short")
+    run = session(iter(BATCHES))
+    with pytest.raises(ValueError, match="another seed"):
+        run.load(tmp_path / "seed")
+    with pytest.raises(ValueError, match="data ended after 5 batches"):
+        run.load(tmp_path / "short")
+    assert run.step == 0 and not run.timeline.losses and not run.timeline.steps
+
+
+def test_little_memory_and_a_rewound_step(tmp_path: Path) -> None:
+    wanted = states(lambda: session(shuffled), 13)[13]
+    session(shuffled).run(30).rewind(13).save(tmp_path)
+    loaded = session(shuffled, timeline_memory=1000).load(tmp_path)
+    assert loaded.step == 13 and bits(loaded) == wanted
+    assert loaded.gradcheck("whole").ok

@@ -70,8 +70,7 @@ def test_data_that_ends() -> None:
     with pytest.raises(ValueError, match="there is no batch left for step 5"):
         run.fork(10, multiplier=2.0)
     small = session((each for each in BATCHES * 3), timeline_memory=8 * 200).run(1)
-    with pytest.raises(ValueError, match="a generator gives each batch once"):
-        small.fork(10, multiplier=2.0)
+    assert small.fork(10, multiplier=2.0, keys=1).changed.shape == (1, 10)
     # nothing is lost
     assert small.run(14).step == 15
 
@@ -79,3 +78,28 @@ def test_data_that_ends() -> None:
 def test_nothing_changed_is_refused() -> None:
     with pytest.raises(ValueError, match="fork tries a change"):
         session().fork(10)
+
+
+def test_batches_that_were_drawn_ahead_are_still_those_of_the_run() -> None:
+    straight = session(Loader(shuffles=True), timeline_memory=8 * 200).run(30)
+    forked = session(Loader(shuffles=True), timeline_memory=8 * 200).run(12)
+    forked.fork(15, multiplier=2.0, keys=1)
+    assert bits(forked.run(18)) == bits(straight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"steps": 0}, "steps and keys must be whole numbers"),
+        ({"steps": 2.5}, "steps and keys must be whole numbers"),
+        ({"keys": 0}, "steps and keys must be whole numbers"),
+        ({"multiplier": -1.0}, "multiplier must be a finite number"),
+        ({"multiplier": "x"}, "multiplier must be a finite number"),
+        ({"tx": 0.1}, "optax"),
+        ({"objective": loss_fn}, "bjective"),
+        ({"params": {"a": 1.0}}, "params must have the form"),
+    ],
+)
+def test_wrong_arguments(arguments: dict, words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        session().fork(**{"multiplier": 0.1, **arguments})

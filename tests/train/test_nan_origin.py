@@ -96,3 +96,20 @@ def test_a_search_that_fails_does_not_end_the_run(monkeypatch: pytest.MonkeyPatc
     assert [(each.source, each.message) for each in run.notices] == [("nan_origin", "no search today")]
     # the rule still says what it can
     assert run.findings[0].rule == "NonFinite"
+
+
+def test_the_coming_step_is_the_one_that_is_looked_at() -> None:
+    run = run_of([*BATCHES[:2], black([3]), *BATCHES[3:]], budget=0).run(2)
+    report = run.nan_origin()
+    assert report.forward is not None and report.forward.rows == (3,) and run.step == 2
+    run.rewind(1)
+    assert run.nan_origin().finite
+
+
+def test_a_run_that_went_on_is_taken_back_to_where_it_began() -> None:
+    run = run_of([*BATCHES[:2], black([3]), *BATCHES[3:]], pause_on_nan=False, budget=0).run(20)
+    assert run.step == 20 and run.nan_origin().forward is not None
+    assert run.step == 2
+    (finding,) = run.findings
+    # asked twice it says the same
+    assert run.nan_origin().forward is not None and run.findings == (finding,)

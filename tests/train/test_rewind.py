@@ -235,7 +235,7 @@ def test_a_nan_pauses_at_the_state_before_it() -> None:
     batches = [*BATCHES[:3], np.where(np.arange(6) == 2, np.nan, BATCHES[3]).astype(np.float32), BATCHES[4]]
     run = session(batches).run(20)
     assert run.step == 3 and run.status.state == "paused"
-    assert "of step 3 is not finite" in run.status.message
+    assert "step 3: the loss is nan: batch holds NaN" in run.status.message
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(run.params))
     # going on does not pause at the same place
     assert run.run(4).step == 7
@@ -269,3 +269,41 @@ def test_random_walks_through_a_run(data: st.DataObject) -> None:
 
 
 WALK = states(lambda: session(shuffled), 30)
+
+
+class Shuffling:
+    """Shuffles by NumPy's global generator, as many loaders do."""
+
+    def __iter__(self) -> Iterator[Any]:
+        order = np.random.permutation(40)  # noqa: NPY002
+        return iter([X[order[k : k + 8]] * (1 + order[k]) for k in range(0, 40, 8)])
+
+
+def test_a_batch_that_is_gone_is_not_looked_at_in_its_place() -> None:
+    run = session(Shuffling(), timeline_memory=8 * 200).run(12)
+    assert run._batches._kept.keys() != set(range(12))
+    with pytest.raises(ValueError, match=r"out of reach|gives other batches"):
+        run.spike(2)
+
+
+def test_after_other_parameters_there_is_no_way_forward() -> None:
+    run = session().run(12).rewind(5)
+    run.params = jax.tree.map(lambda leaf: 2 * leaf, run.params)
+    with pytest.raises(ValueError, match="from 0 to 5, got 9"):
+        run.rewind(9)
+        run.rewind(9)
+    assert run.reach == (0, 5)
+
+
+def test_views_of_one_buffer() -> None:
+    buffer = np.empty((8, 6), np.float32)
+
+    def batches() -> Iterator[Any]:
+        for k in range(50):
+            buffer[:] = BATCHES[k % 5] * (1 + k)
+            yield buffer[:]
+
+    run = session(batches()).run(12)
+    forget_most(run)
+    with pytest.raises(ValueError, match="is gone: a generator gives each batch once"):
+        run.rewind(5)
