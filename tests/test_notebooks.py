@@ -37,7 +37,7 @@ def test_ten_lines_of_the_readme_run() -> None:
     assert names["session"].step == 3
 
 
-def test_the_readmes_other_code_runs() -> None:
+def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -57,13 +57,18 @@ def test_the_readmes_other_code_runs() -> None:
         "batches": batches,
         "held_out": batches,
     }
-    _, own_code, own_parts, checks, own_loop = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    _, own_code, own_parts, checks, back, own_loop = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(own_code.replace("1_000", "3"), names)
     exec(own_parts, names)
     assert names["session"].step == 3
     assert names["session"].notices == []
     exec(checks, names | {"function": jnp.sin, "arguments": [jnp.ones(3)]})
     assert [report.ok for report in names["session"].history.gradient_reports] == [True, True]
+    for there, here in (("412", "2"), ("run(100)", "run(9)"), ("spike()", "spike(5)"), ("runs/first", str(tmp_path))):
+        assert there in back
+        back = back.replace(there, here)
+    exec(back, names)
+    assert names["session"].step == 11 and names["session"].history.branches[0].step == 2
     head, body = own_loop.split("\n\n", 1)
     exec(head, names)
 
