@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from nnwidgets.objective import leaf_paths
 from nnwidgets.records import GradientReport
+from nnwidgets.trace import argument_names, argument_positions
 
 from ._check import Check
 from ._function import make_function
@@ -53,7 +53,7 @@ def gradcheck(
         >>> print(gradcheck(lambda x: double(x).sum(), jnp.ones(3)).verdict("x"))
         wrong
     """
-    names = _names(fn, len(args))
+    names = argument_names(fn, len(args))
     chosen = _chosen(args, names, argnums)
     leaves, structure = jax.tree.flatten(args)
     owners = [i for i, each in enumerate(args) for _ in jax.tree.leaves(each)]
@@ -106,25 +106,12 @@ def _paths(args: tuple, names: list[str]) -> list[str]:
     return found
 
 
-def _names(fn: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first arguments, numbers where the signature has none."""
-    try:
-        parameters = list(inspect.signature(fn).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    known = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    return [*known, *(str(i) for i in range(len(known), count))][:count]
-
-
 def _chosen(args: tuple, names: list[str], argnums: int | Sequence[int] | None) -> list[int]:
     if argnums is None:
         return [i for i, each in enumerate(args) if any(_is_float(leaf) for leaf in jax.tree.leaves(each))] or list(
             range(len(args))
         )
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
-    if not all(isinstance(i, int) and 0 <= i < len(args) for i in chosen):
-        raise ValueError(f"argnums must be positions from 0 to {len(args) - 1}, got {argnums!r}: there are {names}.")
-    return chosen
+    return argument_positions(argnums, names)
 
 
 def _is_float(leaf: Any) -> bool:

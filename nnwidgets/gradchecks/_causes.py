@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
-from nnwidgets.trace import Replay, bind, call_body, source_of
+from nnwidgets.trace import Replay, bind, call_body, custom_rule_name, source_of
 
 from ._float64 import Float64
 from ._function import Function, equations, open_stops
@@ -230,7 +230,7 @@ def _rule_check(eqn: Any, errors: np.ndarray, tolerance: Tolerance) -> RuleCheck
     defined = getattr(call_body(eqn).jaxpr.debug_info, "func_src_info", None)  # pyright: ignore[reportOptionalMemberAccess]
     source = source_of(eqn)
     return RuleCheck(
-        name=str(eqn.params.get("name") or (defined or "unnamed").partition(" at ")[0]),
+        name=custom_rule_name(eqn),
         kind="custom_jvp" if "jvp" in eqn.primitive.name else "custom_vjp",
         line=None if source is None else str(source),
         defined=defined.partition(" at ")[2] if defined else None,

@@ -120,7 +120,7 @@ def _own_errors(point: Point, own: list[np.ndarray]) -> list[float | None]:
     count, parts = len(point.sizes), len(point.values)
     if not own:
         return [None] * count
-    whole = point.gradients.sum(axis=0)
+    whole = point.whole
     edges = np.cumsum([0, *(each.size for each in own[:count])])
     floor = 1e-6 * np.abs(whole).max(initial=0.0)
     found: list[float | None] = []

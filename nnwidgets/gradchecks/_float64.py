@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
-from nnwidgets.trace import Replay, Source, bind, source_of
+from nnwidgets.trace import Replay, Source, bind, inner_programs, is_key, source_of
 
 # Whose result is the bits themselves, or the host's, or a kernel's own: they run in the precision they were written in.
 _EXACT = ("bitcast_convert_type",)
@@ -21,7 +21,7 @@ _DTYPES = ("new_dtype", "dtype", "preferred_element_type", "accumulate_type", "a
 
 def promoted(value: Any, aval: Any) -> Any:
     """An array with floats in float64, everything else as it was traced. Call it inside ``jax.enable_x64(True)``."""
-    if jnp.issubdtype(aval.dtype, jax.dtypes.prng_key):
+    if is_key(aval):
         return value
     # through NumPy: a Python int, or an int64, would stay one here
     return jnp.asarray(np.asarray(value) if not isinstance(value, jax.Array) else value, _wider(aval.dtype))
@@ -72,13 +72,6 @@ class Float64:
         if any(_is_float(variable.aval) for variable in eqn.outvars):
             self.foreign.setdefault(name, source_of(eqn))
         return _in_own_precision(eqn, values)
-
-
-def inner_programs(eqn: Any) -> list[Any]:
-    """The jaxprs among the parameters of an equation."""
-    values = [inner for each in eqn.params.values() for inner in (each if isinstance(each, (tuple, list)) else (each,))]
-    jaxprs = (getattr(each, "jaxpr", each) for each in values)
-    return [each for each in jaxprs if hasattr(each, "eqns")]
 
 
 def _in_own_precision(eqn: Any, values: list[Any]) -> list[Any]:

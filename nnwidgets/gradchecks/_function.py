@@ -12,9 +12,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from nnwidgets.trace import Replay, bind
-
-from ._float64 import inner_programs
+from nnwidgets.trace import Replay, bind, inner_programs, is_key
 
 Gradient = Callable[[list[Any], list[Any]], tuple[Any, list[list[Any]]]]
 
@@ -125,7 +123,7 @@ def make_function(
         gradient: (tensors, rest) -> (parts, for each part a list of gradients); by reverse mode if None.
     """
     shapes = [jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in tensors]
-    others = [leaf if _is_key(leaf) else jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in rest]
+    others = [leaf if is_key(leaf) else jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in rest]
     forward = jax.make_jaxpr(parts)(shapes, others)
     traced = jax.make_jaxpr(gradient or gradient_of(parts))(shapes, others)
     x64 = bool(jax.config.jax_enable_x64)
@@ -160,7 +158,3 @@ def equations(closed: ClosedJaxpr) -> list[Any]:
 def open_stops(eqn: Any, values: list[Any]) -> list[Any]:
     """For `Replay.run`: the loss as it is written, where a stop_gradient is the identity."""
     return values if eqn.primitive.name == "stop_gradient" else bind(eqn, values)
-
-
-def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

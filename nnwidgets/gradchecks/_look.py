@@ -55,7 +55,7 @@ class Look:
     def refined(self, where: np.ndarray, closer: Look) -> Look:
         """This one, with the rows at these places as another saw them, where they agree there and not by rounding alone."""
         noise = closer.noise(closer.rows.step)[:, None]
-        resolved = noise <= 1e-3 * np.maximum(np.abs(closer.analytic), np.abs(closer.numeric))
+        resolved = np.isfinite(relative_error(closer.analytic, closer.numeric, noise))
         better = (closer.agreed & (resolved | self.agreed[where])).all(axis=1)
         step, numeric, slopes = self.rows.step.copy(), self.numeric.copy(), self.slopes.copy()
         for mine, other in ((step, closer.rows.step), (numeric, closer.numeric), (slopes, closer.slopes)):

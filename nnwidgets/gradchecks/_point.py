@@ -82,12 +82,13 @@ class Point:
         return {int(t) for t in np.flatnonzero((self.forward_errors > tolerance).any(axis=0))}
 
     @cached_property
-    def _whole(self) -> np.ndarray:
+    def whole(self) -> np.ndarray:
+        """Analytic gradient of all parts together (numbers,)."""
         return self.gradients[0] if len(self.gradients) == 1 else self.gradients.sum(axis=0)
 
     @cached_property
     def _whole_norms(self) -> np.ndarray:
-        return self.norms[0] if len(self.norms) == 1 else np.array([_norm(self._whole[here]) for here in self.slices])
+        return self.norms[0] if len(self.norms) == 1 else np.array([_norm(self.whole[here]) for here in self.slices])
 
     @cached_property
     def _across(self) -> np.ndarray:
@@ -127,7 +128,7 @@ class Point:
 
     def _towards(self) -> np.ndarray:
         """Derivatives along the whole gradient (parts, tensors)."""
-        return np.array([[row[here] @ self._whole[here] for here in self.slices] for row in self.gradients])
+        return np.array([[row[here] @ self.whole[here] for here in self.slices] for row in self.gradients])
 
     def analytic(self, rows: Rows) -> np.ndarray:
         """Analytic derivatives along the rows (rows, parts)."""

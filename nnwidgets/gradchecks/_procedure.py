@@ -79,7 +79,7 @@ class Procedure:
 
     def _first_look(self, point: Point, tier: str, coordinates: int, among: Collection[int] = ()) -> Look:
         """At the tensors that can be looked at; only those among them, if any are given."""
-        gradient = point.gradients.sum(axis=0) if tier == "full" else None
+        gradient = point.whole if tier == "full" else None
         tensors = np.flatnonzero((self._programs.sizes > 0) & np.array(self._function.reached))
         tensors = tensors[np.isin(tensors, list(among))] if among else tensors
         return self._look_closely(

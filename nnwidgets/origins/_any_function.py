@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 
 from nnwidgets.objective import leaf_paths
 from nnwidgets.records import NanReport
+from nnwidgets.trace import argument_names, argument_positions, is_key
 
 from ._locate import Question, locate
 
@@ -46,7 +46,7 @@ def nan_origin(fn: Callable[..., Any], *args: Any, argnums: int | Sequence[int] 
     """
     if not callable(fn):
         raise ValueError(f"fn must be a function, got a {type(fn).__name__}: nan_origin(loss_fn, params, batch).")
-    names = _names(fn, len(args))
+    names = argument_names(fn, len(args))
     foreign = [
         f"{name} ({type(leaf).__name__})"
         for name, each in zip(names, args, strict=True)
@@ -57,7 +57,11 @@ def nan_origin(fn: Callable[..., Any], *args: Any, argnums: int | Sequence[int] 
         raise ValueError(
             f"fn must take arrays, got {', '.join(foreign)}: bind everything else first, functools.partial(fn, ...)."
         )
-    chosen = _chosen(argnums, names)
+    if not args and argnums is not None:
+        raise ValueError(
+            "fn was given no arguments: nan_origin(loss_fn, params, batch), or argnums=None for no gradient."
+        )
+    chosen = [] if argnums is None else argument_positions(argnums, names)
     outputs = jax.eval_shape(fn, *args)
     floats = [leaf for leaf in jax.tree.leaves(outputs) if _is_float(leaf)]
     if not floats:
@@ -100,36 +104,11 @@ def nan_origin(fn: Callable[..., Any], *args: Any, argnums: int | Sequence[int] 
         if has_loss
         else [f"result/{path}".rstrip("/") for path in leaf_paths(outputs)]
     )
-    rest = [k for k, i in enumerate(owners) if i not in chosen and jnp.ndim(leaves[k]) and not _is_key(leaves[k])]
+    rest = [k for k, i in enumerate(owners) if i not in chosen and jnp.ndim(leaves[k]) and not is_key(leaves[k])]
     same = has_loss and len({jnp.shape(leaves[k])[0] for k in rest}) == 1
     return locate(
         Question(closed, inputs, labels, results, rest if same else (), has_loss, value if has_loss else None)
     )
-
-
-def _names(fn: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first arguments, numbers where the signature has none."""
-    try:
-        parameters = list(inspect.signature(fn).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    known = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    return [*known, *(str(i) for i in range(len(known), count))][:count]
-
-
-def _chosen(argnums: int | Sequence[int] | None, names: list[str]) -> list[int]:
-    chosen = [] if argnums is None else [argnums] if isinstance(argnums, int) else list(argnums)
-    if not all(isinstance(i, int) and 0 <= i < len(names) for i in chosen):
-        if not names:
-            raise ValueError(
-                "fn was given no arguments: nan_origin(loss_fn, params, batch), or argnums=None for no gradient."
-            )
-        raise ValueError(f"argnums must be positions from 0 to {len(names) - 1}, got {argnums!r}: there are {names}.")
-    return chosen
-
-
-def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _is_number(leaf: Any) -> bool:

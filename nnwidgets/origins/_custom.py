@@ -7,7 +7,7 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr
 
-from nnwidgets.trace import Frame, call_body, frames
+from nnwidgets.trace import Frame, custom_rule_name, frames, inner_programs
 
 Place = tuple[tuple[int, int], ...]
 _KINDS = ("custom_vjp", "custom_jvp")
@@ -34,18 +34,10 @@ def custom_rules(closed: ClosedJaxpr) -> dict[Place, str]:
         for eqn in jaxpr.eqns:
             here = stack + frames(eqn)
             kind = next((kind for kind in _KINDS if eqn.primitive.name.startswith(kind)), None)
-            body = call_body(eqn)
-            if kind is not None and body is not None:
-                found.setdefault(place_of(here), f"{kind} {_name(eqn, body)}")
-            inner = [body] if body is not None else list(eqn.params.get("branches", ()))
-            inner += [eqn.params[name] for name in ("jaxpr", "body_jaxpr") if body is None and name in eqn.params]
-            for each in inner:
-                walk(getattr(each, "jaxpr", each), here)
+            if kind is not None:
+                found.setdefault(place_of(here), f"{kind} {custom_rule_name(eqn)}")
+            for inner in inner_programs(eqn):
+                walk(inner, here)
 
     walk(closed.jaxpr, ())
     return found
-
-
-def _name(eqn: Any, body: ClosedJaxpr) -> str:
-    given = eqn.params.get("name") or getattr(body.jaxpr.debug_info, "func_src_info", None)
-    return str(given or "unnamed").partition(" at ")[0]

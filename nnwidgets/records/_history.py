@@ -61,12 +61,10 @@ class Branch:
     Attributes:
         step: where the ways part.
         loss: ``train/loss`` from there on.
-        label: in words.
     """
 
     step: int
     loss: Series
-    label: str
 
 
 class History:
@@ -229,7 +227,7 @@ class History:
             self._gradient_reports, self._nan_reports = list(gradient_reports), list(nan_reports)
             self.truncate(step)
 
-    def branch(self, step: int, label: str) -> None:
+    def branch(self, step: int) -> None:
         """The run goes another way from `step` on: keep the loss of the old one, and forget the rest."""
         with self.lock:
             if self._whole is not None:
@@ -241,7 +239,7 @@ class History:
                 parts = [each[later] for each in (loss.values, loss.low, loss.high)]
                 gone = Series(loss.name, loss.steps[later], loss.layers, *parts)
                 if len(gone):
-                    self._branches = [*self._branches, Branch(step, gone, label)][-BRANCHES:]
+                    self._branches = [*self._branches, Branch(step, gone)][-BRANCHES:]
                     self.truncate(step - 1)
 
     def add_fork(self, fork: Fork) -> None:

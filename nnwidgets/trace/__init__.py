@@ -1,9 +1,14 @@
 """One traced program of the user's loss: layers, source lines, activations."""
 
+from ._arguments import argument_names as argument_names
+from ._arguments import argument_positions as argument_positions
 from ._jax import Frame as Frame
 from ._jax import bind as bind
 from ._jax import call_body as call_body
+from ._jax import custom_rule_name as custom_rule_name
 from ._jax import frames as frames
+from ._jax import inner_programs as inner_programs
+from ._jax import is_key as is_key
 from ._jax import is_literal as is_literal
 from ._jax import is_transposed as is_transposed
 from ._jax import scan_counts as scan_counts

@@ -100,6 +100,25 @@ def _is_call(eqn: Any) -> bool:
     return eqn.primitive.name.startswith(("jit", "pjit", "closed_call", "core_call", "custom_", "remat", "checkpoint"))
 
 
+def inner_programs(eqn: Any) -> list[Any]:
+    """The jaxprs among the parameters of an equation."""
+    values = [inner for each in eqn.params.values() for inner in (each if isinstance(each, (tuple, list)) else (each,))]
+    jaxprs = (getattr(each, "jaxpr", each) for each in values)
+    return [each for each in jaxprs if hasattr(each, "eqns")]
+
+
+def custom_rule_name(eqn: Any) -> str:
+    """What the function is called whose custom derivative this equation calls."""
+    defined = getattr(getattr(call_body(eqn), "jaxpr", None), "debug_info", None)
+    given = eqn.params.get("name") or getattr(defined, "func_src_info", None) or "unnamed"
+    return str(given).partition(" at ")[0]
+
+
+def is_key(value: Any) -> bool:
+    """Whether it is a JAX key, or the shape of one."""
+    return hasattr(value, "dtype") and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
 def scan_counts(eqn: Any) -> tuple[int, int]:
     """How many of a scan's inputs are constants, and how many are carried."""
     if "num_consts" in eqn.params:

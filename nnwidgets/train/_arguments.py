@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 from nnwidgets.objective import Objective
@@ -22,6 +24,13 @@ def check_optimizer(tx: Any) -> None:
     if isinstance(tx, type) or not (hasattr(tx, "init") and hasattr(tx, "update")):
         hint = "call it, optax.adam(1e-3)" if callable(tx) else "type optax.adam(1e-3)"
         raise TypeError(f"tx must be an optax transformation, got {_got(tx)}: {hint}.")
+
+
+def check_multiplier(multiplier: Any) -> float:
+    """The learning-rate multiplier as a float; a ValueError unless it is a finite number of at least 0."""
+    if not (isinstance(multiplier, Real) and math.isfinite(multiplier) and float(multiplier) >= 0):
+        raise ValueError(f"the learning-rate multiplier must be a finite number of at least 0, got {multiplier!r}")
+    return float(multiplier)
 
 
 def check_parts(**parts: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import queue
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnwidgets.records import Command
+
+from ._arguments import check_multiplier
 
 Test = Callable[[int, Mapping[str, Any], Callable[[], int]], bool]
 
@@ -60,10 +61,7 @@ class Controls:
         elif command.name == "stop":
             self.stopped = True
         elif command.name == "multiplier":
-            value = float(command.value)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"the learning-rate multiplier must be a finite number of at least 0, got {value!r}")
-            self.multiplier = value
+            self.multiplier = check_multiplier(command.value)
         elif command.name == "pause_when":
             self.conditions.append(condition(command.value))
         elif command.name == "forget_pauses":

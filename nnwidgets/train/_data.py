@@ -84,9 +84,10 @@ class Batches:
             ValueError: if its structure or shapes differ from the first batch's, or it was given before and is gone.
         """
         self._position = step
-        return self._fetch(step)
+        return self.peek(step)
 
-    def _fetch(self, step: int) -> Any | None:
+    def peek(self, step: int) -> Any | None:
+        """The same, without saying that the run is there: what is drawn ahead is kept for it."""
         if step < self._given:
             return self._past(step)
         if self._given == 0:
@@ -125,7 +126,7 @@ class Batches:
             ValueError: there is none.
         """
         found: list[Any] = []
-        while len(found) < count and (batch := self._fetch(step + len(found))) is not None:
+        while len(found) < count and (batch := self.peek(step + len(found))) is not None:
             found.append(batch)
         if not found:
             raise ValueError(f"there is no batch left for step {step}: the data has ended.")

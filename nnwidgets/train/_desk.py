@@ -206,9 +206,8 @@ class Desk:
     def _go_to(self, step: int) -> None:
         if self._rewind is None:
             raise ValueError("there is no going back in a loop that is not ours: nnw.Session makes its steps itself.")
-        if self.running:
-            self.controls.paused = True
         self._rewind(step)
+        self.controls.paused = self.controls.paused or self.running
 
     def rewound(self, step: int, words: str) -> None:
         """The run stands at another step now, for a reason."""

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from array import array
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.records import History
+from nnwidgets.trace import is_key
 
 from ._timeline import Saved, Timeline
 
@@ -45,13 +47,11 @@ def write(folder: str | os.PathLike[str], timeline: Timeline, history: History, 
         saved = timeline.nearest(step)
         assert saved is not None
         _write_state(beside / f"state_{step}.npz", saved)
-    losses = sorted(timeline.losses.items())
     newest = timeline.nearest(timeline.steps[-1])
     assert newest is not None
     about |= {"form": form(newest)}
     text = json.dumps({"format": FORMAT, "steps": timeline.steps, "multipliers": timeline.multipliers, **about})
-    np.save(beside / "loss_steps.npy", np.array([step for step, _ in losses], np.int64))
-    np.save(beside / "losses.npy", np.array([loss for _, loss in losses], np.float64))
+    np.save(beside / "losses.npy", np.array(timeline.losses, np.float32))
     (beside / "about.json").write_text(text, encoding="utf-8")
     for path in (*beside.iterdir(), beside):
         _flush(path)
@@ -75,7 +75,7 @@ class Stored:
 
     about: dict[str, Any]
     states: list[Saved]
-    losses: dict[int, float]
+    losses: array[float]
     multipliers: list[tuple[int, float]]
     history: History
 
@@ -107,11 +107,10 @@ def read(folder: str | os.PathLike[str], like: Saved) -> Stored:
         raise ValueError(
             f"{newest.parent} was saved by another session: {'; '.join(apart[:3])}{more}. Build the same model and optimizer."
         )
-    steps, losses = (np.load(newest / name).tolist() for name in ("loss_steps.npy", "losses.npy"))
     return Stored(
         about,
         [_read_state(newest / f"state_{step}.npz", step, like) for step in about["steps"]],
-        dict(zip(steps, losses, strict=True)),
+        array("f", np.load(newest / "losses.npy").tobytes()),
         [(step, value) for step, value in about["multipliers"]],
         History.load(newest / "history.npz"),
     )
@@ -152,11 +151,11 @@ def _read_state(path: Path, step: int, like: Saved) -> Saved:
 
 
 def _plain(leaf: Any) -> np.ndarray:
-    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
 
 
 def _like(array: np.ndarray, leaf: Any) -> Any:
-    if _is_key(leaf):
+    if is_key(leaf):
         return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf))
     # a copy: the array lies in a buffer that is read-only
     return (
@@ -166,10 +165,6 @@ def _like(array: np.ndarray, leaf: Any) -> Any:
         if isinstance(leaf, np.ndarray)
         else array.item()
     )
-
-
-def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _flush(path: Path) -> None:

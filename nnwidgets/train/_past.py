@@ -31,6 +31,14 @@ class Made:
     after: Saved
 
 
+def make_step(programs: Programs, key: jax.Array, before: Saved, batch: Any, multiplier: float) -> Made:
+    """One step from a state."""
+    readout, loss, grads, state = programs.gradient(before.params, before.state, batch, key, np.uint32(before.step))
+    factor = np.float32(multiplier)
+    params, opt_state, updates = programs.update(before.params, before.opt_state, grads, factor, loss)
+    return Made(readout, loss, grads, updates, Saved(before.step + 1, params, state, opt_state))
+
+
 class Past:
     """Makes steps, for the first time or again; the same programs, key and batches give the same bits.
 
@@ -46,12 +54,7 @@ class Past:
 
     def make(self, before: Saved, batch: Any, multiplier: float) -> Made:
         """One step from a state."""
-        step, factor = before.step, np.float32(multiplier)
-        readout, loss, grads, state = self._programs.gradient(
-            before.params, before.state, batch, self._key, np.uint32(step)
-        )
-        params, opt_state, updates = self._programs.update(before.params, before.opt_state, grads, factor, loss)
-        return Made(readout, loss, grads, updates, Saved(step + 1, params, state, opt_state))
+        return make_step(self._programs, self._key, before, batch, multiplier)
 
     def again(self, before: Saved) -> tuple[Any, Made]:
         """The batch of the step that follows a state, and what that step gives; if it was made before, the same.
@@ -77,7 +80,7 @@ class Past:
             raise ValueError(f"step {step} cannot be made again, since the data is not the same: {self._offered()}.")
         first, readouts, spoken = at.step, [], time.perf_counter()
         while at.step < step:
-            made = self.make(at, self._batches.take(at.step), self._timeline.multiplier(at.step))
+            made = self.make(at, self._batches.peek(at.step), self._timeline.multiplier(at.step))
             readouts.append(made.readout)
             at = made.after
             if time.perf_counter() - spoken > 0.5:

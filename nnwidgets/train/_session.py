@@ -29,7 +29,7 @@ from . import _folder
 from ._arguments import check_objective, check_optimizer, check_parts
 from ._data import Batches
 from ._desk import Desk
-from ._fork import Way, carried, fork
+from ._fork import Change, Way, fork
 from ._interrupt import Interrupts
 from ._past import Made, Past
 from ._programs import Programs, metric_names
@@ -144,7 +144,8 @@ class Session(Watchable):
     @property
     def reach(self) -> tuple[int, int]:
         """The first and the last step that `rewind` can go to."""
-        return min(self.timeline.steps, default=self.step), self._furthest
+        first = self.timeline.first
+        return self.step if first is None else first, self._furthest
 
     def rewind(self, step: int) -> Session:
         """Go to the state after so many updates, bit for bit the one that the run had there; returns the session.
@@ -186,33 +187,31 @@ class Session(Watchable):
     def _nan_origin(self) -> NanReport:
         from nnwidgets.origins import ObjectiveOrigin
 
-        first = next((k for k in sorted(self.timeline.losses) if not np.isfinite(self.timeline.losses[k])), self.step)
-        if first < self.step:
-            self._go_to(first, self._desk.status.message)
-        update = self.step - 1 if self.step > self.reach[0] and not _finite(self.params) else self.step
-        report = ObjectiveOrigin(self.objective)(*self._now())
-        if report.finite or update < self.step:
-            # then it was an update: of this step, or of the one before
-            made = self._update_origin(update)
-            if not made.finite:
-                report = made
-                self._go_to(update, self._desk.status.message)
+        bad = np.flatnonzero(~np.isfinite(self.timeline.losses))
+        if len(bad) and bad[0] < self.step:
+            self._go_to(int(bad[0]), self._desk.status.message)
+        if self.step > self.reach[0] and not _finite(self.params):
+            report = self._update_origin(self.step - 1) or ObjectiveOrigin(self.objective)(*self._now())
+        else:
+            report = ObjectiveOrigin(self.objective)(*self._now())
+            report = (report.finite and self._update_origin(self.step)) or report
         report = replace(report, step=self.step)
         if not report.finite:
             self.history.add_nan_report(report)
         return report
 
-    def _update_origin(self, step: int) -> NanReport:
-        """Where the update of one step stopped being finite."""
+    def _update_origin(self, step: int) -> NanReport | None:
+        """Where the update of one step stopped being finite; the session goes there. None if it did not."""
         from nnwidgets.origins import nan_origin
 
         before, factor = self._past.state_at(step), np.float32(self.timeline.multiplier(step))
         _, made = self._past.again(before)
-        if not _finite((made.loss, made.grads)):
-            return NanReport()
+        if not _finite((made.loss, made.grads)) or _finite((made.after.params, made.after.opt_state, made.updates)):
+            return None
         report = nan_origin(
             self._programs.update, before.params, before.opt_state, made.grads, factor, made.loss, argnums=None
         )
+        self._go_to(step, self._desk.status.message)
         note = f"loss and gradients of step {step} are finite: the optimizer's update is not"
         return replace(report, notes=(note, *report.notes))
 
@@ -231,12 +230,9 @@ class Session(Watchable):
         with self._standing_still("look into a spike"):
             self._flush()
             step = find_spike(self.timeline.losses) if step is None else step
-            if step not in self.timeline.losses:
+            if step not in range(len(self.timeline.losses)):
                 raise ValueError(f"spike looks into a step that was made, 0 to {self._furthest - 1}, got {step!r}.")
-            return look_into(
-                step, self.objective, self._past, self.timeline, self._key,
-                lambda words: self._desk.show(message=words, force=True),
-            )  # fmt: skip
+            return look_into(step, self.objective, self._past, self.timeline, self._key, self._tell)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write saved states and history into a folder; whenever the process is killed, what was saved before stays whole.
@@ -249,7 +245,7 @@ class Session(Watchable):
         """
         with self._standing_still("save"):
             self._flush()
-            self.timeline.keep(Saved(self.step, self.params, self.state, self.opt_state), pin=True)
+            self.timeline.keep(self._here, pin=True)
             about = {"step": self.step, "furthest": self._furthest, "multiplier": self._desk.controls.multiplier}
             about["key"] = np.asarray(jax.random.key_data(self._key)).tolist()
             try:
@@ -285,6 +281,13 @@ class Session(Watchable):
             self._desk.controls.multiplier = about["multiplier"]
             self._desk.rewound(self.step, f"loaded at step {self.step}")
         return self
+
+    @property
+    def _here(self) -> Saved:
+        return Saved(self.step, self.params, self.state, self.opt_state)
+
+    def _tell(self, words: str) -> None:
+        self._desk.show(message=words, force=True)
 
     @contextmanager
     def _standing_still(self, what: str) -> Iterator[None]:
@@ -322,49 +325,17 @@ class Session(Watchable):
             ValueError: nothing is changed, or there is no batch left.
             RuntimeError: the session is running.
         """
-        changes = {"learning rate": multiplier, "optimizer": tx, "loss": objective, "parameters": params}
-        made = [name for name, value in changes.items() if value is not None]
-        if not made:
-            raise ValueError(
-                "fork tries a change: type session.fork(100, multiplier=0.1), or tx=, objective= or params=."
-            )
+        change = Change(multiplier, tx, objective, params)
+        change.check(self.params)
         if not all(isinstance(each, (int, np.integer)) and each >= 1 for each in (steps, keys)):
             raise ValueError(f"steps and keys must be whole numbers of at least 1, got {steps!r} and {keys!r}.")
-        if multiplier is not None and not (isinstance(multiplier, (int, float)) and 0 <= multiplier < float("inf")):
-            raise ValueError(f"multiplier must be a finite number of at least 0, got {multiplier!r}.")
-        if tx is not None:
-            check_optimizer(tx)
-        if objective is not None:
-            check_objective(objective)
-        if params is not None and jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, self.params):
-            raise ValueError(f"params must have the form of session.params, {jax.tree.map(jnp.shape, self.params)}.")
         with self._standing_still("fork"):
-            return self._fork(steps, " and ".join(made), changes, keys)
-
-    def _fork(self, steps: int, words: str, changes: dict[str, Any], keys: int) -> Fork:
-        batches = self._batches.window(self.step, steps)
-        factor = self._desk.controls.multiplier
-        multiplier, tx, objective, params = changes.values()
-        programs = self._programs
-        if tx is not None or objective is not None:
-            programs = Programs(objective or self.objective, tx or self._tx)
-        moved = self.params if params is None else jax.tree.map(jnp.asarray, params)
-        opt_state, kept = self.opt_state, True
-        if tx is not None or params is not None:
-            initial = (tx or self._tx).init(moved)
-            opt_state, kept = carried(self.opt_state, initial) if params is None else (initial, False)
-        if multiplier is not None:
-            words = words.replace("learning rate", f"learning rate \u00d7 {multiplier:.3g}")
-        ways = (
-            Way(self._programs, Saved(self.step, self.params, self.state, self.opt_state), factor),
-            Way(programs, Saved(self.step, moved, self.state, opt_state), factor if multiplier is None else multiplier),
-        )
-        change = words if kept else f"{words} (its state anew)"
-        found = fork(
-            ways, batches, self._key, keys, change=change, told=lambda now: self._desk.show(message=now, force=True)
-        )
-        self.history.add_fork(found)
-        self._desk.show(message="", force=True)
+            batches = self._batches.window(self.step, steps)
+            unchanged = Way(self._programs, self._here, self._desk.controls.multiplier)
+            changed, words = change.way(unchanged, self.objective, self._tx)
+            found = fork((unchanged, changed), batches, self._key, keys, change=words, told=self._tell)
+            self.history.add_fork(found)
+            self._tell("")
         return found
 
     def run(self, steps: int | None = None) -> Session:
@@ -440,7 +411,7 @@ class Session(Watchable):
             keep = 0 if desk.controls.paused else 1
             self._read(keep)
             if self._pauses_on_nan and self._bad_step is not None:
-                self._pause_at_nan()
+                self._pause_at_nan(self._bad_step)
                 continue
             desk.watcher.collect(before=self.step - keep)
             if self._validation is not None and self.step % self._validation_every == 0:
@@ -451,7 +422,7 @@ class Session(Watchable):
 
     def _advance(self, batch: Any, interrupts: Interrupts) -> None:
         watcher, multiplier = self._desk.watcher, self._desk.controls.multiplier
-        before = Saved(self.step, self.params, self.state, self.opt_state)
+        before = self._here
         self._batch = batch
         if True not in self._metrics:
             self._metrics[True] = metric_names(self.objective, self.params, self.state, batch, self._key, True)
@@ -462,8 +433,8 @@ class Session(Watchable):
         with interrupts.protected():
             made = self._past.make(before, batch, multiplier)
             self._put(made.after)
-        self._furthest = self.step
-        self._pending.append((before.step, made.readout))
+            self._furthest = self.step
+            self._pending.append((before.step, made.readout))
         snapshot = self._snapshot(before, batch, made)
         if not watcher.prepared:
             self._prepare(snapshot)
@@ -490,7 +461,7 @@ class Session(Watchable):
         if self.params is known.params and self.state is known.state and self.opt_state is known.opt_state:
             return
         self._branch_off(changed=True)
-        self._left_at = Saved(self.step, self.params, self.state, self.opt_state)
+        self._left_at = self._here
         self.timeline.keep(self._left_at, pin=True)
 
     def _branch_off(self, changed: bool = False) -> None:
@@ -498,7 +469,7 @@ class Session(Watchable):
         if not self._rewound and not changed:
             return
         self._rewound = False
-        self.history.branch(self.step, f"before the rewind to step {self.step}")
+        self.history.branch(self.step)
         if self.step < self._furthest:
             self._furthest = self.step
             self.timeline.forget_after(self.step)
@@ -515,8 +486,8 @@ class Session(Watchable):
         self._flush()
         started, desk = time.perf_counter(), self._desk
         # the way back to the newest state, too, if no saved one is on it
-        self.timeline.keep(Saved(self.step, self.params, self.state, self.opt_state), pin=self.step == last)
-        saved = self._past.state_at(int(step), lambda words: desk.show(message=words, force=True))
+        self.timeline.keep(self._here, pin=self.step == last)
+        saved = self._past.state_at(int(step), self._tell)
         self._put(saved)
         self._rewound = True
         self.history.rewind(saved.step)
@@ -560,7 +531,7 @@ class Session(Watchable):
         while len(self._pending) > keep:
             step, readout = self._pending.pop(0)
             loss, finite, *metrics = np.asarray(readout).tolist()
-            self.timeline.losses[step] = loss
+            self.timeline.losses.append(loss)
             read = {"train/loss": loss}
             read |= {f"train/{name}": value for name, value in zip(self._metrics[True], metrics, strict=True)}
             for name, value in read.items():
@@ -570,12 +541,10 @@ class Session(Watchable):
                 self._bad_step = step
             self._was_finite = bool(finite)
 
-    def _pause_at_nan(self) -> None:
+    def _pause_at_nan(self, bad: int) -> None:
         """Stand still at the state whose step gave the first number that is not finite; going on does not pause again."""
-        bad, self._bad_step = self._bad_step, None
         words = f"the loss or a gradient of step {bad} is not finite; the state is the one before it"
         self._desk.controls.paused = True
-        assert bad is not None
         try:
             self._go_to(bad, words)
         except ValueError as error:
@@ -589,7 +558,7 @@ class Session(Watchable):
                 told = words
                 self.notices.append(Notice("nan_origin", str(error), traceback.format_exc()))
             self._desk.show("paused", f"paused: {told}", force=True)
-        self._was_finite = False
+        self._was_finite, self._bad_step = False, None
 
     def _validate(self) -> None:
         readouts = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from nnwidgets.objective import Objective
 from nnwidgets.records import Spike
@@ -21,7 +22,7 @@ WINDOW = 12
 OUTSTANDING, GROWN = 6.0, 3.0
 
 
-def find_spike(losses: Mapping[int, float]) -> int:
+def find_spike(losses: Sequence[float]) -> int:
     """The step whose loss stands out most from the `WINDOW` before it, in units of their spread.
 
     Raises:
@@ -29,10 +30,9 @@ def find_spike(losses: Mapping[int, float]) -> int:
     """
     if not losses:
         raise ValueError("no step was made yet: type session.run(100).")
-    steps = sorted(losses)
-    values = np.array([losses[step] for step in steps], np.float64)
+    values = np.array(losses, np.float64)
     found, best = None, OUTSTANDING
-    for k in range(3, len(steps)):
+    for k in range(3, len(values)):
         before = values[max(0, k - WINDOW) : k]
         before = before[np.isfinite(before)]
         if not len(before):
@@ -49,7 +49,7 @@ def find_spike(losses: Mapping[int, float]) -> int:
         )
         outstanding = (values[k] - usual) / spread if np.isfinite(values[k]) else np.inf
         if outstanding > best:
-            found, best = steps[k], outstanding
+            found, best = k, outstanding
     if found is None:
         raise ValueError(
             "no loss stands out from those before it: type session.spike(step) to look at one all the same."
@@ -66,7 +66,7 @@ def look_into(
     told: Callable[[str], None],
 ) -> Spike:
     """Make the steps before it again, with the norm of each tensor's gradient, and take its batch apart."""
-    first = max(min(timeline.steps, default=step), step - WINDOW)
+    first = max(step if timeline.first is None else timeline.first, step - WINDOW)
     if first > step:
         raise ValueError(f"step {step} is out of reach: the first saved state is that of step {first}.")
     at, norms = past.state_at(first, told), []
@@ -83,7 +83,7 @@ def look_into(
     large = ~(growth <= GROWN)
     when = int(large.any(axis=1).argmax()) if large.any() else None
     where = None if when is None else int(np.nan_to_num(growth[when], nan=np.inf).argmax())
-    before = [timeline.losses[k] for k in range(first, step) if k in timeline.losses]
+    before = timeline.losses[first:step]
     return Spike(
         step,
         float(np.asarray(made.loss)),
@@ -108,14 +108,17 @@ def _examples(objective: Objective, at: Any, batch: Any, rng: jax.Array) -> np.n
     if len({jnp.shape(leaf)[:1] for leaf in leaves}) != 1 or not jnp.ndim(leaves[0]):
         return None
 
-    def one(example: Any) -> Any:
-        alone = jax.tree.map(lambda leaf: leaf[None], example)
-        loss, grads = jax.value_and_grad(lambda params: objective(params, at.state, alone, rng, True)[0])(at.params)
-        return jnp.stack([loss.astype(jnp.float32), jnp.linalg.norm(_norms(grads))])
+    def every(params: Any, state: Any, batch: Any) -> Any:
+        def one(example: Any) -> Any:
+            alone = jax.tree.map(lambda leaf: leaf[None], example)
+            loss, grads = jax.value_and_grad(lambda params: objective(params, state, alone, rng, True)[0])(params)
+            return jnp.stack([loss.astype(jnp.float32), optax.tree.norm(grads).astype(jnp.float32)])
 
+        return jax.lax.map(one, batch, batch_size=16)
+
+    given = at.params, at.state, jax.tree.map(jnp.asarray, batch)
     try:
-        return np.asarray(
-            jax.jit(lambda each: jax.lax.map(one, each, batch_size=16))(jax.tree.map(jnp.asarray, batch))
-        ).T
-    except Exception:
+        jax.eval_shape(every, *given)
+    except Exception:  # whatever a loss raises that wants its whole batch
         return None
+    return np.asarray(jax.jit(every)(*given)).T

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import psutil
+
+from nnwidgets.trace import is_key
 
 # Seconds between two saved states, at least: making the steps between them again takes about as long.
 _EVERY_SECONDS = 0.01
@@ -39,7 +41,7 @@ class Timeline:
 
     Attributes:
         memory: the limit in bytes.
-        losses: of each step made, float32.
+        losses: of each step made (steps,), float32.
         multipliers: (step, learning-rate multiplier from this step on), ascending.
         exact: False once a replay gave another loss than the first pass.
     """
@@ -48,7 +50,7 @@ class Timeline:
         if memory is not None and not (isinstance(memory, (int, float)) and 0 <= memory < float("inf")):
             raise ValueError(f"timeline_memory must be a number of bytes, such as 2e9, got {memory!r}.")
         self.memory = int(psutil.virtual_memory().available // 10 if memory is None else memory)
-        self.losses: dict[int, float] = {}
+        self.losses = array("f")
         self.multipliers: list[tuple[int, float]] = []
         self.exact = True
         self._saved: dict[int, Saved] = {}
@@ -60,6 +62,11 @@ class Timeline:
     def steps(self) -> tuple[int, ...]:
         """The steps of the saved states, ascending."""
         return tuple(self._steps)
+
+    @property
+    def first(self) -> int | None:
+        """The step of the first saved state."""
+        return self._steps[0] if self._steps else None
 
     @property
     def nbytes(self) -> int:
@@ -105,17 +112,16 @@ class Timeline:
 
     def parted(self, first: int, losses: list[float]) -> int | None:
         """The first of these steps, from `first` on, whose loss is not the one of the first pass, bit for bit; or None."""
-        for step, loss in enumerate(losses, first):
-            known = self.losses.get(step, loss)
-            if np.float32(known).tobytes() != np.float32(loss).tobytes() and not (known != known and loss != loss):
-                return step
-        return None
+        now, known = np.array(losses, np.float32), np.array(self.losses[first : first + len(losses)], np.float32)
+        now = now[: len(known)]
+        apart = (now.view(np.uint32) != known.view(np.uint32)) & ~(np.isnan(now) & np.isnan(known))
+        return first + int(apart.argmax()) if apart.any() else None
 
     def forget_after(self, step: int) -> None:
         """Drop what lies after a step, since the run goes another way from there."""
         for each in [each for each in self._steps if each > step]:
             self._forget(each)
-        self.losses = {each: loss for each, loss in self.losses.items() if each < step}
+        del self.losses[step:]
         self.multipliers = [each for each in self.multipliers if each[0] < step]
 
     def _drop(self) -> None:
@@ -135,9 +141,5 @@ class Timeline:
         if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(saved.params)):
             trees = (saved.params, saved.state, saved.opt_state)
             self._saved[step] = Saved(
-                step, *jax.tree.map(lambda leaf: leaf if _is_key(leaf) else jax.device_get(leaf), trees)
+                step, *jax.tree.map(lambda leaf: leaf if is_key(leaf) else jax.device_get(leaf), trees)
             )
-
-
-def _is_key(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

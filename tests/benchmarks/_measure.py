@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import statistics
@@ -103,6 +104,21 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, 
             break
         k += 1
     return (ordered[k - 1], ordered[-k]) if k else (-math.inf, math.inf)
+
+
+def options(name: str, description: str, quick: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What every benchmark is told on the command line: ``quick`` and ``json``.
+
+    Args:
+        name: of its module.
+        description: in one sentence.
+        quick: what is measured then.
+        arguments: the command line; that of the process if None.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m tests.benchmarks.{name}", description=description)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
+    return parser.parse_args(arguments)
 
 
 def report(rows: Sequence[Row], *, as_json: bool, **about: Any) -> int:

@@ -10,7 +10,6 @@ wrong on healthy models, and in float64. As it comes, the check takes 8 examples
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -24,7 +23,7 @@ from tests.gradchecks._planted import KINDS, LAYERS
 from tests.gradchecks._trials import STATES, Bench, Counts, run_trials
 
 from ._checked import FULL_TO_LOOP, cost_rows
-from ._measure import Row, progress, report
+from ._measure import Row, options, progress, report
 from ._models import MODELS, Reference
 from ._rivals import COORDINATES, side_by_side
 
@@ -97,20 +96,20 @@ def chance_rows(reference: Reference) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and give the exit code: 1 if a goal was missed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.gradcheck", description="What gradient checks cost, find and miss."
+    given = options(
+        "gradcheck",
+        "What gradient checks cost, find and miss.",
+        "one network and the two small models, in a minute",
+        arguments,
     )
-    parser.add_argument("--quick", action="store_true", help="one network and the two small models, in a minute")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
-    options = parser.parse_args(arguments)
     started = time.perf_counter()
-    benches = [Bench(name) for name in list(LAYERS)[: 1 if options.quick else None]]
-    rows = trial_rows(benches, seeds=4 if options.quick else 28)
-    rows += rival_rows(benches, seeds=1 if options.quick else 4)
-    for name in list(MODELS)[: 2 if options.quick else None]:
+    benches = [Bench(name) for name in list(LAYERS)[: 1 if given.quick else None]]
+    rows = trial_rows(benches, seeds=4 if given.quick else 28)
+    rows += rival_rows(benches, seeds=1 if given.quick else 4)
+    for name in list(MODELS)[: 2 if given.quick else None]:
         progress(f"{name}:")
         reference, goal = MODELS[name](), FULL_TO_LOOP if name == WITH_GOAL else None
-        seconds, rounds = (0.4, 6) if options.quick else (12.0, 9)
+        seconds, rounds = (0.4, 6) if given.quick else (12.0, 9)
         rows += chance_rows(reference)
         rows += cost_rows(reference, seconds=seconds, rounds=rounds, slow=name == SLOW, goal=goal)
     about = {
@@ -118,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": round(time.perf_counter() - started),
         "not compared": "torch.autograd.gradcheck, which would need these networks in torch",
     }
-    return report(rows, as_json=options.json, **about)
+    return report(rows, as_json=given.json, **about)
 
 
 if __name__ == "__main__":

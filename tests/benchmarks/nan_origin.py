@@ -9,7 +9,6 @@ underflowed probability. Seconds are of a first call, tracing and compiling incl
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -28,7 +27,7 @@ from nnwidgets.records import NanReport
 from tests.origins._marks import line_of
 from tests.origins._programs import PLANTED, Planted
 
-from ._measure import Row, progress, report
+from ._measure import Row, options, progress, report
 from ._models import MODELS
 
 # Seconds that a location may take, compiling included, on models of the size of the tests'.
@@ -137,34 +136,32 @@ def rival_rows(cases: Sequence[Planted]) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and give the exit code: 1 if a goal was missed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.nan_origin", description="Where a NaN began, and how long it takes to say."
+    given = options(
+        "nan_origin",
+        "Where a NaN began, and how long it takes to say.",
+        "every program, two small models, no rival; under a minute",
+        arguments,
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="every program, two small models, no rival; under a minute"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
-    options = parser.parse_args(arguments)
     started = time.perf_counter()
     progress(f"{len(PLANTED)} programs")
     rows = rows_of([locate(case) for case in PLANTED], "programs", GOAL)
-    names = ["linen", "MLP 17k"] if options.quick else [*FRAMEWORKS, *(name for name in MODELS if name not in LARGE)]
+    names = ["linen", "MLP 17k"] if given.quick else [*FRAMEWORKS, *(name for name in MODELS if name not in LARGE)]
     found = []
-    for name in [*names, *([] if options.quick else LARGE)]:
+    for name in [*names, *([] if given.quick else LARGE)]:
         progress(name)
         found.append(locate_in_model(name))
     rows += rows_of(found[: len(names)], "models", GOAL)
     rows += [
         Row(f"{each.name}: location", each.seconds, unit="s", note="" if each.right else "WRONG") for each in found
     ]
-    if not options.quick:
+    if not given.quick:
         progress("jax.debug_nans")
         rows += rival_rows(PLANTED)
     about = {
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         "seconds": round(time.perf_counter() - started),
     }
-    return report(rows, as_json=options.json, **about)
+    return report(rows, as_json=given.json, **about)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ saved state as it gets; what is beyond the time of the steps made again is the c
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -20,7 +19,7 @@ import optax
 
 import nnwidgets as nnw
 
-from ._measure import Row, Turn, paired, progress, report, take_turns
+from ._measure import Row, Turn, options, paired, progress, report, take_turns
 from ._models import MODELS, Reference
 
 KEEPING, BEYOND = 1.03, 0.5
@@ -85,19 +84,19 @@ def rewind_rows(reference: Reference, steps: int) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and give the exit code: 1 if a goal was missed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.timeline", description="What a timeline costs, and how quick going back is."
+    given = options(
+        "timeline",
+        "What a timeline costs, and how quick going back is.",
+        "two small models, in less than a minute",
+        arguments,
     )
-    parser.add_argument("--quick", action="store_true", help="two small models, in less than a minute")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
-    options = parser.parse_args(arguments)
-    seconds, rounds = (1.2, 8) if options.quick else (20.0, 16)
+    seconds, rounds = (1.2, 8) if given.quick else (20.0, 16)
     rows: list[Row] = []
-    for name in ("MLP 17k", "CNN 100k") if options.quick else ("MLP 17k", "CNN 100k", "MLP 10M"):
+    for name in ("MLP 17k", "CNN 100k") if given.quick else ("MLP 17k", "CNN 100k", "MLP 10M"):
         progress(name)
         reference = MODELS[name]()
-        rows += keeping_rows(reference, seconds, rounds) + rewind_rows(reference, 200 if options.quick else 1000)
-    return report(rows, as_json=options.json, jax=f"{jax.__version__} on {jax.default_backend()}")
+        rows += keeping_rows(reference, seconds, rounds) + rewind_rows(reference, 200 if given.quick else 1000)
+    return report(rows, as_json=given.json, jax=f"{jax.__version__} on {jax.default_backend()}")
 
 
 if __name__ == "__main__":

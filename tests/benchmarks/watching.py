@@ -8,7 +8,6 @@ contradict them. There is no front end here, so nothing is redrawn.
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import sys
@@ -27,7 +26,7 @@ import nnwidgets as nnw
 from nnwidgets.train._governor import FLOOR_SECONDS
 from nnwidgets.train._programs import Programs
 
-from ._measure import Row, Turn, paired, progress, report, take_turns
+from ._measure import Row, Turn, options, paired, progress, report, take_turns
 from ._models import MODELS, Reference
 
 BUDGETS = {"budget 1 %": 0.01, "budget 5 %": 0.05, "no limit": math.inf}
@@ -199,17 +198,14 @@ def history_row() -> Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and give the exit code: 1 if a goal was missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.watching", description="What watching costs.")
-    parser.add_argument("--quick", action="store_true", help="the two small models, in less than a minute")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, and nothing else")
-    options = parser.parse_args(arguments)
-    names = list(MODELS)[:2] if options.quick else list(MODELS)
+    given = options("watching", "What watching costs.", "the two small models, in less than a minute", arguments)
+    names = list(MODELS)[:2] if given.quick else list(MODELS)
     started, rows = time.perf_counter(), []
     with tempfile.TemporaryDirectory() as folder:
         _share_compiled_programs(Path(folder))
         for name in names:
             progress(f"{name}:")
-            seconds, rounds = (0.9, 9) if options.quick else (24.0, 12)
+            seconds, rounds = (0.9, 9) if given.quick else (24.0, 12)
             rows += measure(MODELS[name](), seconds=seconds, rounds=rounds)
     rows.append(history_row())
     about = {
@@ -217,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": round(time.perf_counter() - started),
         "not counted": "redraws, since there is no front end; compiling, which has its own row",
     }
-    return report(rows, as_json=options.json, **about)
+    return report(rows, as_json=given.json, **about)
 
 
 def _share_compiled_programs(folder: Path) -> None:
