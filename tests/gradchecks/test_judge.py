@@ -124,6 +124,19 @@ def test_tolerances_scale_with_derivative_and_loss() -> None:
     )
 
 
+def test_the_first_step_is_the_smallest_that_rounding_permits() -> None:
+    slopes = np.array([1e-9, 1e-3, 0.1, -0.1, 1.0, 1e6])
+    steps = FLOAT64.step(2.3, slopes)
+    assert steps[0] == FLOAT64.first and steps[-1] == FLOAT64.least and steps[2] == steps[3]
+    assert (np.diff(steps[[0, 1, 2, 4, 5]]) <= 0).all()
+    inside = (steps > FLOAT64.least) & (steps < FLOAT64.first)
+    assert inside.sum() == 3
+    noise = FLOAT64.noise(np.array(2.3), steps)
+    np.testing.assert_allclose(noise[inside], 1e-2 * FLOAT64.relative * np.abs(slopes[inside]))
+    # in single precision there is one
+    assert (FLOAT32.step(2.3, slopes) == FLOAT32.first).all()
+
+
 @pytest.mark.parametrize(("factor", "wanted"), [(1.0, "ok"), (1.02, "ok"), (1.1, "wrong"), (-1.0, "wrong")])
 def test_single_precision_sees_some_per_cent(factor: float, wanted: str) -> None:
     def function(x: Any) -> Any:
