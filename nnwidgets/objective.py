@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -27,6 +27,8 @@ class Objective:
         state: pytree of arrays that the model changes itself, or None.
         framework: where it comes from: "jax", "linen", "nnx", "equinox" or "keras".
         restore: ``restore(params, state)`` gives the user's model back; plain losses give the params.
+        alternatives: other losses of the same parameters by name, that a finding about the loss or the outputs may try
+            in its place.
 
     Raises:
         ValueError: the signature or the params don't fit; every mismatch is in the one message.
@@ -50,8 +52,10 @@ class Objective:
         *,
         framework: str = "jax",
         restore: Callable[[Any, Any], Any] | None = None,
+        alternatives: Mapping[str, Objective] | None = None,
     ) -> None:
         self.framework = framework
+        self.alternatives = dict(alternatives or {})
         self._loss_fn = loss_fn
         self._restore = restore
         self._keywords, problems = _keywords(loss_fn, state)

@@ -14,11 +14,13 @@ from ._statistics import norms as norms
 from ._statistics import statistics as statistics
 from ._statistics import tensor_norms as tensor_norms
 from ._statistics import update_ratio as update_ratio
+from ._swallowed import swallowed_updates as swallowed_updates
 
 DEFAULT_PROBES = (
     norms,
     statistics,
     update_ratio,
+    swallowed_updates,
     histograms,
     activation_statistics,
     dead_units,

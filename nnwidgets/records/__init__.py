@@ -1,8 +1,12 @@
 """Plain data: what was read, what was found, where the run stands. NumPy only."""
 
+from ._diagnosis import Check as Check
+from ._diagnosis import Diagnosis as Diagnosis
+from ._facts import Facts as Facts
 from ._finding import Finding as Finding
 from ._finding import Notice as Notice
 from ._finding import Severity as Severity
+from ._finding import plain as plain
 from ._fork import Fork as Fork
 from ._gradient_report import GradientReport as GradientReport
 from ._gradient_report import RuleCheck as RuleCheck

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import _frames, _npz
 from ._columns import Columns
+from ._facts import Facts
 from ._fork import Fork
 from ._gradient_report import GradientReport
 from ._histogram import Histogram
@@ -85,6 +86,7 @@ class History:
     Attributes:
         version: counts the additions and truncations; unchanged means that nothing is new.
         fork: the newest change that was tried, or None.
+        facts: what was known before the first step.
 
     Example:
         >>> history = History()
@@ -110,6 +112,7 @@ class History:
         self._branches: list[Branch] = []
         self._whole: list[Any] | None = None
         self.fork: Fork | None = None
+        self.facts = Facts()
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
         """Add readings of some layers at one step: ``readings[name]`` has one value a layer."""

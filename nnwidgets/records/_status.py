@@ -7,7 +7,18 @@ from typing import Any, Literal
 
 RunState = Literal["idle", "compiling", "running", "paused", "stopped", "finished"]
 CommandName = Literal[
-    "pause", "resume", "step", "run", "stop", "multiplier", "pause_when", "forget_pauses", "gradcheck", "rewind"
+    "pause",
+    "resume",
+    "step",
+    "run",
+    "stop",
+    "multiplier",
+    "pause_when",
+    "forget_pauses",
+    "gradcheck",
+    "rewind",
+    "lint",
+    "verify",
 ]
 
 
@@ -52,7 +63,8 @@ class Command:
     Attributes:
         name: what to do.
         value: ``run``: how many steps (int); ``multiplier``: the factor (float); ``pause_when``: a condition
-            (see `nnw.Session.pause_when`); ``gradcheck``: the tier; ``rewind``: the step; else None.
+            (see `nnw.Session.pause_when`); ``gradcheck``: the tier; ``rewind``: the step; ``verify``: rule
+            and layer of a finding; else None.
     """
 
     name: CommandName

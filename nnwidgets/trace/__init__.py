@@ -2,6 +2,9 @@
 
 from ._arguments import argument_names as argument_names
 from ._arguments import argument_positions as argument_positions
+from ._calls import Call as Call
+from ._calls import find_calls as find_calls
+from ._calls import innermost as innermost
 from ._jax import Frame as Frame
 from ._jax import bind as bind
 from ._jax import call_body as call_body
@@ -13,7 +16,11 @@ from ._jax import is_literal as is_literal
 from ._jax import is_transposed as is_transposed
 from ._jax import scan_counts as scan_counts
 from ._jax import scopes as scopes
+from ._program import Op as Op
+from ._program import Program as Program
+from ._program import Value as Value
 from ._replay import Replay as Replay
+from ._replay import values_at as values_at
 from ._source import Source as Source
 from ._source import source_of as source_of
 from ._source import user_source as user_source
@@ -22,5 +29,6 @@ from ._stacks import layer_finder as layer_finder
 from ._trace import Layer as Layer
 from ._trace import Operation as Operation
 from ._trace import Trace as Trace
+from ._trace import read_program as read_program
 from ._trace import trace_objective as trace_objective
 from ._watched import Watched as Watched

@@ -96,6 +96,7 @@ class Program:
 
     Attributes:
         parameters: shape and dtype of each parameter.
+        inputs: what goes in: the parameters, the states, the batch, the key.
         ops: in the order in which they run.
         outputs: what the program returns.
         stacked: for each scan the parameters that it slices.
@@ -103,7 +104,7 @@ class Program:
     """
 
     parameters: list[Any]
-
+    inputs: list[Value] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     stacked: dict[Address, frozenset[int]] = field(default_factory=dict)
@@ -126,7 +127,7 @@ def flatten(closed: ClosedJaxpr, parameters: int, states: int) -> Program:
         trained = i < parameters
         origins = frozenset((i,)) if trained else frozenset()
         inputs.append(Value(var.aval, origins, data=i >= parameters + states, trained=trained))
-    program = Program([value.aval for value in inputs[:parameters]])
+    program = Program([value.aval for value in inputs[:parameters]], inputs)
     program.outputs = _walk(program, closed, inputs, _Context())
     for i, op in enumerate(program.ops):
         for value in op.inputs:

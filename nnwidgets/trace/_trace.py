@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from nnwidgets.objective import Objective
 
 from ._calls import Call, find_calls, innermost, owners
-from ._program import Program, flatten
+from ._program import Program, Value, flatten
 from ._replay import values_at
 from ._source import Source, user_source
 from ._watched import Taken, Watched, find_watched
@@ -125,17 +125,9 @@ def trace_objective(objective: Objective, batch: Any, *, train: bool = True) -> 
         >>> trace.capture(params, None, jnp.ones((2, 3)), jax.random.key(0))["first"].shape
         (2, 4)
     """
-
-    def forward(params: Any, state: Any, batch: Any, rng: Any) -> Any:
-        return objective(params, state, batch, rng, train)
-
     inputs = (objective.params, objective.state, batch, jax.random.key(0))
-    closed, (_, (_, aux)) = jax.make_jaxpr(forward, return_shape=True)(*inputs)
-    program = flatten(closed, len(jax.tree.leaves(objective.params)), len(jax.tree.leaves(objective.state)))
-    # The leaves of aux are the last outputs; its keys are in their order.
-    keys = [path[0].key for path, _ in jax.tree_util.tree_flatten_with_path(aux)[0]]
-    last = program.outputs[len(program.outputs) - len(keys) :]
-    outputs = [value for key, value in zip(keys, last, strict=True) if key == "outputs"]
+    closed, program, last = read_program(objective, batch, train=train)
+    outputs = [value for path, value in last if path[0] == "outputs"]
     calls = find_calls(program, objective.paths)
     found = find_watched(program, calls, outputs)
     watched = tuple(each for each, _ in found)
@@ -147,6 +139,25 @@ def trace_objective(objective: Objective, batch: Any, *, train: bool = True) -> 
         jax.tree.structure(inputs),
         tuple(taken for _, taken in found),
     )
+
+
+def read_program(
+    objective: Objective, batch: Any, *, train: bool = True
+) -> tuple[Any, Program, list[tuple[tuple[Any, ...], Value]]]:
+    """The traced loss as it is and as a flat program, with the values of ``aux`` under their paths; nothing is computed."""
+
+    def forward(params: Any, state: Any, batch: Any, rng: Any) -> Any:
+        return objective(params, state, batch, rng, train)
+
+    inputs = (objective.params, objective.state, batch, jax.random.key(0))
+    closed, (_, (_, aux)) = jax.make_jaxpr(forward, return_shape=True)(*inputs)
+    program = flatten(closed, len(jax.tree.leaves(objective.params)), len(jax.tree.leaves(objective.state)))
+    # The leaves of aux are the last outputs.
+    paths = [
+        tuple(getattr(key, "key", key) for key in path) for path, _ in jax.tree_util.tree_flatten_with_path(aux)[0]
+    ]
+    last = program.outputs[len(program.outputs) - len(paths) :]
+    return closed, program, list(zip(paths, last, strict=True))
 
 
 def _layers(

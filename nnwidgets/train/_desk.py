@@ -11,6 +11,7 @@ from typing import Any
 
 from nnwidgets.panels import Dashboard
 from nnwidgets.records import Command, Finding, History, Notice, RunState, Status, UnknownReading
+from nnwidgets.rules import FINAL_RULES, rank
 
 from ._controls import Controls
 from ._governor import Governor
@@ -19,6 +20,13 @@ from ._watcher import Watcher
 # Steps after which a reading that a condition asks for is missed: some come late, or seldom.
 _PATIENCE = 20
 _KINDS = ("statistics", "histograms", "activations")
+# Commands that take long, and what to say where one cannot be done.
+_TASKS = {
+    "gradcheck": "nobody here knows the loss.",
+    "rewind": "there is no going back in a loop that is not ours: nnw.Session makes its steps itself.",
+    "lint": "nobody here knows the loss: nnw.Session does.",
+    "verify": "nothing can be tried in a loop that is not ours: nnw.Session makes its steps itself.",
+}
 
 
 class Desk:
@@ -30,8 +38,7 @@ class Desk:
         rules: see `Session`.
         panels: see `Session`.
         start: begins a run of so many steps when the user asks for one and none is running; None where that is not ours.
-        check: checks the gradients in a tier, here and now; None where that cannot be done.
-        rewind: goes back to a step, here and now; None where that cannot be done.
+        tasks: what takes long and is done here and now, by the command's name; it is given the command's value.
         reach: the first and the last step that it can go to.
     """
 
@@ -42,8 +49,7 @@ class Desk:
         rules: Sequence[Any],
         panels: Sequence[Any],
         start: Callable[[int], None] | None = None,
-        check: Callable[[str], None] | None = None,
-        rewind: Callable[[int], None] | None = None,
+        tasks: Mapping[str, Callable[[Any], None]] | None = None,
         reach: Callable[[], tuple[int, int] | None] = lambda: None,
     ) -> None:
         self.history = History()
@@ -57,11 +63,14 @@ class Desk:
         # for each kind shown, which kind of the governor's pays for it
         self.kinds = dict(zip(_KINDS, _KINDS, strict=True))
         self.dashboard = Dashboard(self.history, self.receive, panels, rules=[_name(rule) for rule in rules])
-        self._rules, self._start, self._check = tuple(rules), start, check
-        self._rewind, self._reach = rewind, reach
+        self._rules, self._start, self._tasks = tuple(rules), start, dict(tasks or {})
+        self._reach = reach
         self._broken_rules: set[int] = set()
         self._waiting_rules: set[int] = set()
         self._findings: tuple[Finding, ...] = ()
+        self.rules = self._rules
+        self._static: tuple[Finding, ...] = ()
+        self._settled: dict[tuple[str, str], Finding] = {}
         self._judged = -1
         self._told: set[str] = set()
         self._obeyed = False
@@ -72,10 +81,26 @@ class Desk:
         if self._judged != self.history.version:
             self._judged = self.history.version
             self._waiting_rules.clear()
-            self._findings = tuple(found for rule in self._rules for found in self._judge(rule))
+            self._findings = rank([self._settled.get((each.rule, each.where), each) for each in self.judge()])
             # one that waits for its readings did not look
             self.dashboard.rules = tuple(_name(rule) for rule in self._rules if id(rule) not in self._waiting_rules)
         return self._findings
+
+    def judge(self, *, final: bool = False) -> list[Finding]:
+        """What was found before the first step, and what the rules say now; `final`: with those that judge a run as a whole."""
+        rules = (*self._rules, *FINAL_RULES) if final else self._rules
+        return [*self._static, *(found for rule in rules for found in self._judge(rule))]
+
+    def note_static(self, findings: Sequence[Finding]) -> None:
+        """What was found before the first step."""
+        self._static, self._settled, self._judged = tuple(findings), {}, -1
+
+    def settle(self, findings: Sequence[Finding]) -> None:
+        """What experiments and trials made of the findings holds for as long as these are found."""
+        self._settled = {
+            (each.rule, each.where): replace(each, follows="") for each in findings if each.confirmed or each.tried
+        }
+        self._judged = -1
 
     def begin(self, target: int | None, message: str) -> None:
         """A run begins: whatever held the last one is over."""
@@ -97,7 +122,7 @@ class Desk:
         if not self.running and command.name in ("step", "run") and self._start is not None:
             return self._start(1 if command.name == "step" else int(command.value))
         self.controls.send(command)
-        if not self.running and command.name in ("gradcheck", "rewind"):
+        if not self.running and command.name in _TASKS:
             # they take long: a thread of their own leaves the kernel free for the next click
             threading.Thread(target=self._obey_aside, daemon=True).start()
         elif not self.running:
@@ -112,10 +137,8 @@ class Desk:
             try:
                 if command.name == "run":
                     self._run_on(int(command.value))
-                elif command.name == "gradcheck":
-                    self._check_gradients(str(command.value))
-                elif command.name == "rewind":
-                    self._go_to(int(command.value))
+                elif command.name in _TASKS:
+                    self._do(command)
                 else:
                     self.controls.apply(command)
                 if command.name == "multiplier":
@@ -194,20 +217,17 @@ class Desk:
         self.obey()
         self.show(force=True)
 
-    def _check_gradients(self, tier: str) -> None:
-        if self._check is None:
-            raise ValueError("nobody here knows the loss.")
+    def _do(self, command: Command) -> None:
+        if command.name not in self._tasks:
+            raise ValueError(_TASKS[command.name])
         before = self.status.message
         try:
-            self._check(tier)
+            self._tasks[command.name](command.value)
         finally:
-            self.status = replace(self.status, message=before)
-
-    def _go_to(self, step: int) -> None:
-        if self._rewind is None:
-            raise ValueError("there is no going back in a loop that is not ours: nnw.Session makes its steps itself.")
-        self._rewind(step)
-        self.controls.paused = self.controls.paused or self.running
+            if command.name == "rewind":
+                self.controls.paused = self.controls.paused or self.running
+            else:
+                self.status = replace(self.status, message=before)
 
     def rewound(self, step: int, words: str) -> None:
         """The run stands at another step now, for a reason."""

@@ -91,6 +91,7 @@ def fork(
     keys: int,
     *,
     change: str,
+    other: Sequence[Any] | None = None,
     told: Callable[[str], None] = lambda words: None,
 ) -> Fork:
     """Run both ways, key by key and step by step, and compare the session's loss.
@@ -104,6 +105,7 @@ def fork(
         key: of the run.
         keys: how many.
         change: in words.
+        other: the changed way's batches, where they are the change; each way's loss is then that on its own.
         told: hears what is going on.
     """
     started = spoken = time.perf_counter()
@@ -112,7 +114,8 @@ def fork(
         order = (np.arange if k == 0 else np.random.default_rng(k).permutation)(len(batches)).tolist()
         mine = key if k == 0 else jax.random.fold_in(key, k)
         for side, way in enumerate(ways):
-            found[side, k] = _losses(way, ways[0].programs, [batches[i] for i in order], mine)
+            judge, mine_of = (ways[0].programs, batches) if other is None or side == 0 else (way.programs, other)
+            found[side, k] = _losses(way, judge, [mine_of[i] for i in order], mine)
             done = (2 * k + side + 1) / (2 * keys)
             if time.perf_counter() - spoken > 0.5:
                 spoken = time.perf_counter()

@@ -84,7 +84,7 @@ class Monitor(Watchable):
         self.objective = objective
         self.step = 0
         self._again = Again(objective, probes, seed)
-        self._desk = Desk(budget, (self._again.read,), rules, panels, check=self._check_gradients)
+        self._desk = Desk(budget, (self._again.read,), rules, panels, tasks={"gradcheck": self._check_gradients})
         self._newest: tuple[Any, Any, Any, Any] | None = None
         # one program reads all but the norms
         self._desk.kinds = {"norms": "norms"} | dict.fromkeys(self._desk.kinds, "statistics")

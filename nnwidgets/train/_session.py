@@ -8,8 +8,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nnwidgets.lint import DEFAULT_LINTS, Setup, facts_of, lint
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Command, Fork, NanReport, Notice, Spike
-from nnwidgets.rules import DEFAULT_RULES
+from nnwidgets.records import Command, Diagnosis, Finding, Fork, NanReport, Notice, Spike
+from nnwidgets.rules import DEFAULT_RULES, rank
 from nnwidgets.trace import Trace, trace_objective
 
 from . import _folder
 from ._arguments import check_objective, check_optimizer, check_parts
 from ._data import Batches
 from ._desk import Desk
+from ._diagnose import Stopwatch, checks_of, confirm
+from ._diagnose import verify as verify_remedies
+from ._experiments import BATCHES, Bench
 from ._fork import Change, Way, fork
 from ._interrupt import Interrupts
 from ._past import Made, Past
@@ -36,6 +41,9 @@ from ._programs import Programs, metric_names
 from ._spike import find_spike, look_into
 from ._timeline import Saved, Timeline
 from ._watchable import Watchable
+
+# Batches that are looked at before the first step.
+_LINTED = 8
 
 
 class Session(Watchable):
@@ -55,6 +63,7 @@ class Session(Watchable):
         budget: the share of the run's own time that watching may add, or 0.3 ms a step where that is more; 0 is off.
         probes: pure functions of a `nnw.Snapshot`.
         rules: judgements on the history.
+        lints: judgements on the set-up before the first step; see `lint`.
         panels: what the dashboard shows.
         timeline_memory: bytes that saved states and batches, from which `rewind` works, may hold; a tenth of the free memory
             if None.
@@ -87,6 +96,7 @@ class Session(Watchable):
         budget: float = 0.05,
         probes: Sequence[Any] = DEFAULT_PROBES,
         rules: Sequence[Any] = DEFAULT_RULES,
+        lints: Sequence[Any] = DEFAULT_LINTS,
         panels: Sequence[Any] = DEFAULT_PANELS,
         timeline_memory: int | None = None,
         pause_on_nan: bool = True,
@@ -115,10 +125,10 @@ class Session(Watchable):
         self.step = 0
         self._left_at = Saved(0, self.params, self.state, self.opt_state)
         self._past = Past(self._programs, self._batches, self._key, self.timeline)
-        self._desk = Desk(
-            budget, probes, rules, panels,
-            start=self._run_aside, check=self._check_gradients, rewind=self._rewind_here, reach=lambda: self.reach,
-        )  # fmt: skip
+        tasks = {"gradcheck": self._check_gradients, "rewind": self._rewind_here, "lint": self._lint_here}
+        tasks["verify"] = self._verify_here
+        self._desk = Desk(budget, probes, rules, panels, start=self._run_aside, tasks=tasks, reach=lambda: self.reach)
+        self._lints, self._passed = tuple(lints), list[str]()
         self._furthest, self._rewound, self._pauses_on_nan = 0, False, pause_on_nan
         self._was_finite, self._bad_step = True, None
         self._gradcheck_every = gradcheck_every
@@ -338,6 +348,98 @@ class Session(Watchable):
             self._tell("")
         return found
 
+    def lint(self) -> tuple[Finding, ...]:
+        """Look at the program, the first batches and the first update, without a step; the dashboard shows what was found, too.
+
+        Raises:
+            RuntimeError: the session is running.
+        """
+        with self._standing_still("look at its set-up"):
+            self._lint()
+        return tuple(each for each in self.findings if each.step == self.step)
+
+    def _lint(self) -> Setup:
+        setup = self._setup()
+        findings, self._passed, notices = lint(setup, self._lints)
+        self.notices.extend(notices)
+        try:
+            self.history.facts = facts_of(setup)
+        except Exception as error:
+            self.notices.append(Notice("facts", f"the loss is not known: {error}", traceback.format_exc()))
+        self._desk.note_static([replace(each, step=self.step) for each in findings])
+        self._desk.show(force=True)
+        return setup
+
+    def diagnose(self, steps: int = 200, *, verify: bool = False) -> Diagnosis:
+        """Say what is wrong with this training program, with evidence: before the first step, over some steps, by experiments.
+
+        Args:
+            steps: that are trained in between.
+            verify: try the remedies of the first red findings: 100 steps over five keys from the first state, beside
+                the unchanged run.
+
+        Raises:
+            ValueError: there is no batch, or `steps` is not positive.
+            RuntimeError: the session is running.
+        """
+        watch, began = Stopwatch(), self.step
+        with watch, self._standing_still("diagnose"):
+            self.timeline.keep(self._here, pin=True)
+            setup = self._lint()
+        self.run(steps)
+        with watch, self._standing_still("diagnose"):
+            bench = self._bench(setup)
+            findings = confirm(self._desk.judge(final=True), bench, self.notices)
+            findings = verify_remedies(rank(findings), bench, self.notices) if verify else list(rank(findings))
+            self._desk.settle(findings)
+            self._desk.show(force=True)
+        red = {each.rule for each in findings}
+        looked = [type(rule).__name__ for rule in self._desk.rules]
+        passed = tuple(name for name in (*self._passed, *looked) if name not in red)
+        losses = self.timeline.losses
+        return Diagnosis(
+            tuple(findings), checks_of(self.history.facts, losses), passed, self.step - began, watch.seconds,
+            tuple(f"{each.source}: {each.message}" for each in self.notices),
+        )  # fmt: skip
+
+    def verify(self, finding: Finding) -> Finding:
+        """Try the remedy of a finding: 100 steps over five keys from the first state in reach, with it and without.
+
+        Returns:
+            the finding with `tried`, and with `verified` where the loss is lower for certain; the dashboard shows it, too.
+
+        Raises:
+            ValueError: its remedy is nothing that can be run.
+            RuntimeError: the session is running.
+        """
+        if finding.change is None:
+            raise ValueError(f"the remedy of {finding.rule} cannot be run: {finding.remedy}")
+        with self._standing_still("try a remedy"):
+            return self._verify(finding)
+
+    def _verify(self, finding: Finding) -> Finding:
+        self._tell(f"trying: {finding.remedy}")
+        (found,) = verify_remedies([replace(finding, severity="problem")], self._bench(self._setup()), self.notices)
+        found = replace(found, severity=finding.severity)
+        self._desk.settle([found])
+        self._desk.show(force=True)
+        return found
+
+    def _setup(self) -> Setup:
+        """What the rules look at before a step, with the state as it is now."""
+        batches, validation = self._batches.window(self.step, _LINTED), list(islice(self._validation or (), _LINTED))
+        return Setup(
+            self.objective, self._tx, batches, params=self.params, state=self.state, opt_state=self.opt_state,
+            validation=validation, key=self._key,
+        )  # fmt: skip
+
+    def _bench(self, setup: Setup) -> Bench:
+        """What experiments work with: the first state in reach, and the newest one that is finite."""
+        start = self._past.state_at(self.reach[0])
+        now = self._here if _finite(self.params) else start
+        batches = self._batches.window(start.step, BATCHES)
+        return Bench(setup, self._programs, start, now, batches, self._key, self.history)
+
     def run(self, steps: int | None = None) -> Session:
         """Make more steps, or the rest of those that were stopped; returns the session.
 
@@ -508,12 +610,23 @@ class Session(Watchable):
         self._desk.watcher.look(saved.step, (made.loss, made.updates), snapshot, force=True)
         self._desk.watcher.collect()
 
-    def _rewind_here(self, step: int) -> None:
+    def _here_or_still(self, what: str) -> AbstractContextManager[None]:
         """For the dashboard: in the loop itself, or in a thread of its own when none is running."""
-        if threading.get_ident() == self._loop_thread:
-            return self._go_to(step)
-        with self._standing_still("go back"):
-            return self._go_to(step)
+        return nullcontext() if threading.get_ident() == self._loop_thread else self._standing_still(what)
+
+    def _rewind_here(self, step: int) -> None:
+        with self._here_or_still("go back"):
+            self._go_to(int(step))
+
+    def _lint_here(self, _: Any) -> None:
+        with self._here_or_still("look at its set-up"):
+            self._lint()
+
+    def _verify_here(self, which: tuple[str, str]) -> None:
+        with self._here_or_still("try a remedy"):
+            for each in self.findings:
+                if (each.rule, each.where) == tuple(which):
+                    self._verify(each)
 
     def _prepare(self, snapshot: Callable[[], Snapshot]) -> None:
         """Trace the loss and compile the probes; where it cannot be traced, its activations are not read."""

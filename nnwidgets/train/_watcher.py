@@ -24,8 +24,8 @@ _QUIET_SECONDS = {"histograms": 0.25}
 class Watcher:
     """Looks at steps when the governor lets it; its programs read what a step left and change nothing.
 
-    Most looks are started and fetched a step later. The first three and every eighth are waited for, and their time on
-    the clock is what the governor takes a look of that kind to cost.
+    On an accelerator most looks are started and fetched a step later; the first three and every eighth are waited for, and
+    their time on the clock is what the governor takes a look of that kind to cost. On a CPU all are.
 
     Args:
         probes: the probes of the run.
@@ -41,6 +41,9 @@ class Watcher:
         self._last: dict[str, float] = {}
         self._looked: dict[str, deque[int]] = {}
         self._waited = self._left = 0.0
+        # A CPU has nothing to overlap a look with, and with two programs in it XLA's pool of threads was seen to
+        # stand still for good.
+        self._alone = jax.default_backend() == "cpu"
         self.prepared = False
         self.notices: list[Notice] = []
 
@@ -99,7 +102,7 @@ class Watcher:
             self._last[plan.kind] = entered
             self._looked.setdefault(plan.kind, deque(maxlen=_LATELY)).append(step)
             count = self._looks[plan.kind] = self._looks.get(plan.kind, -1) + 1
-            timed = count < _MEASURE_FIRST or count % _MEASURE_EVERY == 0
+            timed = self._alone or count < _MEASURE_FIRST or count % _MEASURE_EVERY == 0
             started = time.perf_counter()
             if timed:
                 jax.block_until_ready(ready)

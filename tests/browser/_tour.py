@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, TimeoutError
 
 from ._notebook import Notebook
 
@@ -82,8 +82,18 @@ class Tour:
         return self.page.evaluate(f"() => {{ {_SEEN} return {expression}; }}")
 
     def wait(self, condition: str, seconds: float = 60.0) -> None:
-        """Wait until a JavaScript condition holds."""
-        self.page.wait_for_function(f"() => {{ {_SEEN} return {condition}; }}", timeout=1000 * seconds)
+        """Wait until a JavaScript condition holds.
+
+        Raises:
+            AssertionError: it did not; with what the dashboard shows instead, and a picture in ``waited.png``.
+        """
+        try:
+            self.page.wait_for_function(f"() => {{ {_SEEN} return {condition}; }}", timeout=1000 * seconds)
+        except TimeoutError as error:
+            shown = self.dashboard.locator(".nnw-status").first.inner_text()
+            seen = self.page.evaluate("() => document.querySelector('.nnw').getBoundingClientRect().toJSON()")
+            self.notebook.screenshot("waited")
+            raise AssertionError(f"{condition}: not in {seconds:.0f} s; shown is {shown!r}, at {seen}") from error
 
     def button(self, text: str) -> Locator:
         """A button of the dashboard; its accessible name also has the icon's letter."""

@@ -1,0 +1,86 @@
+"""Layers that start from the same random numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from nnwidgets.records import Finding
+
+from ._setup import Array, Setup
+from ._told import told
+
+_FEWEST = 16
+
+
+@dataclass(frozen=True)
+class IdenticalLayers:
+    """Several tensors were drawn with the same key: they hold the same random numbers, up to their scale.
+
+    Side by side (heads, branches, members of an ensemble) they also get the same gradients and stay the same for ever:
+    red. One behind the other they are only less random than meant: a warning. Constant tensors and those without a
+    gradient are not meant.
+    """
+
+    same: float = 0.999
+
+    def check(self, setup: Setup) -> list[Finding]:
+        """Groups of tensors whose numbers go up and down together."""
+        grads = jax.tree.leaves(setup.first[1])
+        leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(setup.params)]
+        paths = setup.objective.paths
+        random = [
+            i
+            for i, leaf in enumerate(leaves)
+            if leaf.size >= _FEWEST
+            and _is_random(leaf.ravel()[:256])
+            and bool(np.any(np.asarray(grads[i], np.float32)))
+        ]
+        groups: list[list[int]] = []
+        for i in random:
+            for group in groups:
+                if _alike(leaves[group[0]], leaves[i], self.same):
+                    group.append(i)
+                    break
+            else:
+                groups.append([i])
+        found = []
+        for group in (group for group in groups if len(group) > 1):
+            first = np.asarray(grads[group[0]], np.float64)
+            twin = any(
+                _equal(first, np.asarray(grads[i], np.float64)) and _equal(leaves[group[0]], leaves[i])
+                for i in group[1:]
+            )
+            found.append(self._told([paths[i] for i in group], twin, leaves[group[0]]))
+        return found
+
+    def _told(self, paths: list[str], twin: bool, first: Array) -> Finding:
+        stay = " They get the same gradients, too, and stay the same for ever." if twin else ""
+        return told(
+            self,
+            f"{', '.join(paths[:5])} start from the same random numbers: one key was used for all of them.{stay}",
+            "Split the key once for each layer: first, second = jax.random.split(key).",
+            severity="problem" if twin else "warning",
+            where=paths[0].rpartition("/")[0] or paths[0],
+            tensors=len(paths),
+            numbers_in_the_first=first.size,
+        )
+
+
+def _is_random(values: Array) -> bool:
+    """Not one of the few-valued or ordered tables that are the same on purpose."""
+    return len(np.unique(values)) > 0.9 * len(values) and not bool((np.diff(values) >= 0).all())
+
+
+def _alike(ours: Array, theirs: Array, same: float) -> bool:
+    count = min(ours.size, theirs.size, 4096)
+    a, b = ours.ravel()[:count], theirs.ravel()[:count]
+    return abs(float(np.corrcoef(a, b)[0, 1])) > same
+
+
+def _equal(ours: Array, theirs: Array) -> bool:
+    return ours.shape == theirs.shape and bool(
+        np.allclose(ours, theirs, rtol=1e-4, atol=1e-6 * float(np.abs(ours).max()))
+    )

@@ -1,0 +1,59 @@
+"""The parts of an Optax state: found, exchanged, set to another count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def find_nodes(node: Any, wanted: Callable[[Any], bool]) -> list[Any]:
+    """The parts of an optimizer's state that are as wanted, outermost first."""
+    found = [node] if wanted(node) else []
+    children = list(node.values()) if isinstance(node, dict) else list(node) if isinstance(node, (tuple, list)) else []
+    return found + [each for child in children for each in find_nodes(child, wanted)]
+
+
+def replace_nodes(node: Any, wanted: Callable[[Any], bool], change: Callable[[Any], Any]) -> Any:
+    """The same state with the parts that are as wanted changed."""
+    if wanted(node):
+        node = change(node)
+    if isinstance(node, dict):
+        return type(node)((name, replace_nodes(child, wanted, change)) for name, child in node.items())
+    if isinstance(node, tuple) and hasattr(node, "_fields"):
+        return type(node)(*(replace_nodes(child, wanted, change) for child in node))
+    if isinstance(node, (tuple, list)):
+        return type(node)(replace_nodes(child, wanted, change) for child in node)
+    return node
+
+
+def at_count(opt_state: Any, count: int) -> Any:
+    """The state with every schedule's count set; the counts of moments stay."""
+    return replace_nodes(
+        opt_state,
+        is_schedule,
+        lambda node: node._replace(count=np.full_like(np.asarray(node.count), count)),
+    )
+
+
+def is_adam(node: Any) -> bool:
+    """Whether it holds first and second moments."""
+    return {"mu", "nu"} <= set(getattr(node, "_fields", ()))
+
+
+def is_schedule(node: Any) -> bool:
+    """Whether it counts steps and holds nothing of the parameters' shapes."""
+    fields = set(getattr(node, "_fields", ()))
+    if "count" not in fields or fields & {"mu", "nu", "trace"}:
+        return False
+    if np.shape(node.count) or getattr(node.count, "dtype", np.dtype(bool)).kind not in "iu":
+        return False
+    others = [getattr(node, name) for name in fields - {"count", "inner_state"}]
+    return not any(np.shape(leaf) for other in others for leaf in jax.tree.leaves(other))
+
+
+def accumulates(node: Any) -> bool:
+    """Whether it is the state of `optax.MultiSteps`."""
+    return {"acc_grads", "mini_step"} <= set(getattr(node, "_fields", ()))

@@ -1,0 +1,86 @@
+"""Trying the remedy of a finding, beside the unchanged run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nnwidgets.records import Finding, Fork
+
+from ._experiments import Bench
+from ._fork import Change
+
+STEPS, KEYS = 100, 5
+
+
+def try_remedy(finding: Finding, bench: Bench) -> Finding:
+    """The finding, with what came of its remedy: 100 steps over five keys from the run's first state, with it and without.
+
+    Args:
+        finding: with a `change`; one without is given back as it is.
+        bench: where it is tried.
+    """
+    if finding.change is None:
+        return finding
+    found = _run(finding.change, bench)
+    if found is None:
+        return replace(finding, tried="this remedy cannot be tried by itself")
+    last = max(1, found.changed.shape[1] // 10)
+    before, after = (float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed))
+    keys, steps = found.changed.shape
+    helped = found.better is True or (np.isfinite(after) and not np.isfinite(before))
+    verdict = "it helped" if helped else "it did not help" if found.better is False else "no difference that is certain"
+    words = f"{found.change}: loss after {steps} steps {before:.4g} -> {after:.4g} over {keys} keys, {verdict}"
+    return replace(finding, tried=words, verified=helped)
+
+
+def _run(change: tuple[str, Any], bench: Bench) -> Fork | None:
+    what, value = change
+    if what == "multiplier":
+        return bench.beside(Change(multiplier=float(value)), KEYS, STEPS)
+    if what == "clip":
+        return bench.beside(
+            Change(tx=optax.chain(optax.clip_by_global_norm(float(value)), bench.setup.tx)), KEYS, STEPS
+        )
+    if what == "optimizer" and value == "adam":
+        return bench.beside(Change(tx=optax.adam(1e-3)), KEYS, STEPS)
+    if what == "initialization":
+        return bench.beside(Change(params=_initialized(bench.start.params)), KEYS, STEPS)
+    if what == "standardize":
+        return bench.with_batches(_standardized(bench), "inputs standardised", KEYS)
+    if what == "objective" and value in bench.setup.objective.alternatives:
+        return bench.beside(Change(objective=bench.setup.objective.alternatives[value]), KEYS, STEPS)
+    return None
+
+
+def _initialized(params: Any) -> Any:
+    """Every kernel drawn anew by LeCun's rule (normal, variance 1 / fan-in); vectors stay."""
+    draw, leaves = jax.nn.initializers.lecun_normal(), jax.tree.leaves(params)
+    keys = iter(jax.random.split(jax.random.key(0), len(leaves)))
+    return jax.tree.map(
+        lambda leaf: draw(next(keys), leaf.shape, jnp.float32).astype(leaf.dtype) if leaf.ndim >= 2 else leaf, params
+    )
+
+
+def _standardized(bench: Bench) -> list[Any]:
+    """The batches with mean 0 and standard deviation 1 in each feature of each floating input."""
+    chosen = [each for each in bench.setup.fields if each.is_input and not each.is_target and each.dtype.kind == "f"]
+    scales = {}
+    for each in chosen:
+        values = np.asarray(each.values, np.float64)
+        axes = tuple(range(values.ndim - 1))
+        deviation = values.std(axes)
+        scales[each.index] = (values.mean(axes), np.where(deviation > 0, deviation, 1.0))
+
+    def scaled(batch: Any) -> Any:
+        leaves, structure = jax.tree.flatten(batch)
+        for index, (mean, deviation) in scales.items():
+            leaves[index] = ((np.asarray(leaves[index]) - mean) / deviation).astype(leaves[index].dtype)
+        return jax.tree.unflatten(structure, leaves)
+
+    return [scaled(batch) for batch in bench.batches[:STEPS]]
