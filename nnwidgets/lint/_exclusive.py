@@ -24,8 +24,10 @@ class SigmoidForExclusiveClasses:
     """
 
     def check(self, setup: Setup) -> Finding | None:
-        """The sigmoid, if a categorical cross-entropy follows it."""
+        """The sigmoid, if a categorical cross-entropy follows it, or the labels have exactly one class each."""
         traced, head = setup.train, setup.train.head
+        if (binary := self._binary(setup)) is not None:
+            return binary
         for sigmoid in head.kinds("sigmoid"):
             if (
                 not sigmoid.output.aval.shape
@@ -57,6 +59,27 @@ class SigmoidForExclusiveClasses:
                 classes=sigmoid.output.aval.shape[-1],
             )
         return None
+
+    def _binary(self, setup: Setup) -> Finding | None:
+        """A binary cross-entropy for each of three or more classes, where each label has exactly one."""
+        traced, head = setup.train, setup.train.head
+        classes = head.logits.aval.shape[-1] if head.logits is not None and head.logits.aval.shape else 0
+        if head.loss != "sigmoid cross-entropy" or classes < 3:
+            return None
+        labels = _rows_of_labels(setup, classes)
+        if labels is None or not set(np.unique(labels)) <= {0, 1} or not (labels.sum(-1) == 1).all() or len(labels) < 8:
+            return None
+        return told(
+            self,
+            f"Each label has exactly one of {classes} classes, but the loss is a binary cross-entropy for each class by itself: "
+            f"{classes - 1} of {classes} terms only push outputs down, and an accuracy per element is high for a network that "
+            "says no to everything.",
+            "For classes that exclude one another take the logits with a softmax cross-entropy (optax.softmax_cross_entropy).",
+            where=head.layers[-1],
+            line=next((traced.line(f.op) for f in head.kinds("softplus", "log")), None),
+            classes=classes,
+            classes_of_each_label=1,
+        )
 
     def _opposite(self, setup: Setup, value: object) -> bool:
         """Whether it is the logarithm of 1 - p."""

@@ -72,14 +72,17 @@ class Flow:
         return id(self._traced.parameters[leaf]) in self._reached
 
     def ends(self, leaf: int) -> list[Op]:
-        """The operations at which the gradient that should reach a parameter ends, nearest to the loss first."""
-        return [
-            op
-            for op in self._ends
-            if any(
-                leaf in self._traced.parameters_of(v) and id(v) not in self._reached for v in op.inputs if _is_float(v)
-            )
-        ]
+        """The operations at which the gradient that should reach a parameter ends, nearest to the loss first.
+
+        Nothing between the parameter and such an operation has a gradient; a stop further on, in a log-sum-exp say, is
+        none of them.
+        """
+        mixing, dark, touched = set(self.mixed.get(leaf, ())), set[int](), set[int]()
+        for i, op in enumerate(self._ops):
+            if i in mixing or any(id(each) in dark for value in op.inputs for each in (value, *value.via)):
+                touched.add(id(op))
+                dark |= {id(value) for value in op.outputs if id(value) not in self._reached}
+        return [op for op in self._ends if id(op) in touched]
 
     def _leaves(self, value: Value) -> frozenset[int]:
         if value.data:
@@ -89,7 +92,9 @@ class Flow:
         return frozenset(leaf for leaf in value.origins if value.aval.shape or not shapes[leaf].shape)
 
     def _carries_to(self, op: Op, leaf: int) -> bool:
-        return any(leaf in self._leaves(value) and id(value) in self._reached for value in op.inputs)
+        # a penalty may reach the parameter itself
+        passes = any(id(value) in self._reached for value in op.outputs)
+        return passes and any(leaf in self._leaves(value) and id(value) in self._reached for value in op.inputs)
 
     def _pass(self, op: Op) -> None:
         if op.is_loop:

@@ -95,8 +95,20 @@ class _Reader:
     def _plain(self, value: Value) -> Value:
         return plain(self._program, value)
 
-    def _same(self, one: Value, other: Value) -> bool:
-        return self._plain(one) is self._plain(other)
+    def _same(self, one: Value, other: Value, depth: int = 8) -> bool:
+        """Whether they are one value, or are computed alike: what is written twice is computed twice."""
+        one, other = self._plain(one), self._plain(other)
+        if one is other or (one.const is not None and one.const == other.const):
+            return True
+        if not depth or one.op is None or other.op is None:
+            return False
+        made, makes = self._program.ops[one.op], self._program.ops[other.op]
+        return (
+            made.primitive == makes.primitive
+            and one.aval.shape == other.aval.shape
+            and len(made.inputs) == len(makes.inputs) > 0
+            and all(self._same(a, b, depth - 1) for a, b in zip(made.inputs, makes.inputs, strict=True))
+        )
 
     def _made(
         self, op: Op, name: str, given: Value, axes: Sequence[int] = (), inner: Sequence[Op | None] = ()

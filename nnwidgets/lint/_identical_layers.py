@@ -35,7 +35,7 @@ class IdenticalLayers:
             i
             for i, leaf in enumerate(leaves)
             if leaf.size >= _FEWEST
-            and _is_random(leaf.ravel()[:256])
+            and _is_random((leaf[0] if leaf.ndim > 2 else leaf).ravel()[:256])
             and bool(np.any(np.asarray(grads[i], np.float32)))
         ]
         groups: list[list[int]] = []
@@ -46,21 +46,24 @@ class IdenticalLayers:
                     break
             else:
                 groups.append([i])
+        gradients = [np.asarray(leaf, np.float64) for leaf in grads]
         found = []
-        for group in (group for group in groups if len(group) > 1):
-            first = np.asarray(grads[group[0]], np.float64)
-            twin = any(
-                _equal(first, np.asarray(grads[i], np.float64)) and _equal(leaves[group[0]], leaves[i])
-                for i in group[1:]
-            )
-            found.append(self._told([paths[i] for i in group], twin, leaves[group[0]]))
+        for group in groups:
+            first, others = group[0], group[1:]
+            if others:
+                twin = any(_equal(gradients[first], gradients[i]) and _equal(leaves[first], leaves[i]) for i in others)
+                found.append(self._told([paths[i] for i in group], twin, leaves[first]))
+            elif leaves[first].ndim > 2 and _all_equal(leaves[first]):
+                # layers or members stacked along the first axis
+                found.append(self._told([paths[first]], _all_equal(gradients[first]), leaves[first][0]))
         return found
 
     def _told(self, paths: list[str], twin: bool, first: Array) -> Finding:
         stay = " They get the same gradients, too, and stay the same for ever." if twin else ""
         return told(
             self,
-            f"{', '.join(paths[:5])} start from the same random numbers: one key was used for all of them.{stay}",
+            f"{', '.join(paths[:5])} {'start' if len(paths) > 1 else 'holds layers that start'} from the same random numbers: "
+            f"one key was used for all of them.{stay}",
             "Split the key once for each layer: first, second = jax.random.split(key).",
             severity="problem" if twin else "warning",
             where=paths[0].rpartition("/")[0] or paths[0],
@@ -78,6 +81,10 @@ def _alike(ours: Array, theirs: Array, same: float) -> bool:
     count = min(ours.size, theirs.size, 4096)
     a, b = ours.ravel()[:count], theirs.ravel()[:count]
     return abs(float(np.corrcoef(a, b)[0, 1])) > same
+
+
+def _all_equal(stacked: Array) -> bool:
+    return len(stacked) > 1 and all(_equal(stacked[0], each) for each in stacked[1:])
 
 
 def _equal(ours: Array, theirs: Array) -> bool:

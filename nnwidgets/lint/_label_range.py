@@ -13,6 +13,8 @@ from ._head import Label
 from ._setup import Setup
 from ._told import told
 
+_ARITHMETIC = frozenset({"mul", "div", "add", "sub", "eq", "gt", "lt", "ge", "le", "max", "min", "clamp"})
+
 
 @dataclass(frozen=True)
 class LabelRange:
@@ -104,12 +106,12 @@ def _matters(setup: Setup, label: Label, batch: object, values: np.ndarray) -> b
 
 
 def _scaled_in_the_loss(setup: Setup, field: int) -> bool:
-    """Whether the loss calculates with the targets before it uses them, so that their own range says nothing."""
+    """Whether the loss calculates with the targets before it uses them, so that their range says nothing (1 - y apart)."""
     traced = setup.train
-    for op in traced.head.tail:
-        for value in op.inputs:
-            source = traced.maker(value)
-            theirs = value.op is not None and not value.trained and value.data and field in traced.fields_of(value)
-            if theirs and source is not None and source.primitive in ("mul", "div", "add", "eq", "gt", "lt", "ge"):
-                return True
+    for op in traced.program.ops:
+        theirs = op.outputs[0] if op.outputs else None
+        if theirs is None or op.primitive not in _ARITHMETIC or theirs.trained or not theirs.data:
+            continue
+        if field in traced.fields_of(theirs) and not (op.primitive == "sub" and op.inputs[0].const == 1.0):
+            return True
     return False

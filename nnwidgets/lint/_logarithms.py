@@ -68,8 +68,8 @@ class UnguardedLog:
     """The loss takes the logarithm of a softmax or sigmoid as it is.
 
     It rounds to exactly 0 as soon as the network is sure, and the loss is infinite. In float32 a sigmoid is 0 below -104 and
-    1 above 17, a softmax 0 where a logit lies 104 below the largest. Seen from the program; it turns red when a number that is not
-    finite follows. Sources: keras-core#196, Flux.jl#914.
+    1 above 17, a softmax 0 where a logit lies 104 below the largest. Seen from the program; it turns red when a number
+    that is not finite follows. Sources: keras-core#196, Flux.jl#914.
     """
 
     def check(self, setup: Setup) -> Finding | None:

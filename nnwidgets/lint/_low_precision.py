@@ -158,10 +158,11 @@ def _is_real(value: Value) -> bool:
 
 
 def _scaled_gradients(setup: Setup, factor: float) -> Any:
-    def loss(params: Any) -> jax.Array:
-        return setup.objective(params, setup.state, setup.batch, jax.random.fold_in(setup.key, 0), True)[0] * factor
+    # the batch as an argument: NumPy's own arithmetic in the program would warn where float16 overflows
+    def loss(params: Any, state: Any, batch: Any, rng: jax.Array) -> jax.Array:
+        return setup.objective(params, state, batch, rng, True)[0] * factor
 
-    grads = jax.jit(jax.grad(loss))(setup.params)
+    grads = jax.jit(jax.grad(loss))(setup.params, setup.state, setup.batch, jax.random.fold_in(setup.key, 0))
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) / factor, grads)
 
 

@@ -63,14 +63,11 @@ class LabelWidth:
             one = len(mine) == len(labels) >= 2 and mine[:-1] == labels[:-1] and mine[-1] == 1 < labels[-1]
             if not one or op.primitive not in ("sub", "mul", "squared_difference"):
                 continue
-            made = head.path(outputs[0], ours) if outputs else False
-            if (
-                made
-                or head.is_logits(ours)
-                or head.feeding(ours, ("sigmoid", "softmax", "tanh", "relu", "softplus", "log"))
-            ):
-                values = _field_values(setup, theirs)
-                coded = values is not None and values.ndim == 2 and set(np.unique(values)) <= {0, 1}
+            values = _field_values(setup, theirs)
+            coded = values is not None and values.ndim == 2 and set(np.unique(values)) <= {0, 1}
+            single = all(each.aval.shape[-1:] == (1,) for each in head.all_logits)
+            made = head.is_logits(ours) or head.feeding(ours, ("sigmoid", "softmax", "tanh", "relu", "log")) is not None
+            if made or (single and coded) or (outputs and head.path(outputs[0], ours)):
                 return told(
                     self,
                     f"The outputs have one column and the labels {labels[-1]}: the one output is compared with every column"

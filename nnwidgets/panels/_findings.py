@@ -38,10 +38,10 @@ _STILL_SECONDS = 10.0
 class Findings(Panel):
     """The findings: causes first, what follows from one folded under it; then the notices.
 
-    Each opens to its evidence: the numbers, the user's line of code, the reading over the run, how it was confirmed, what to do and
-    whether that was tried. Tells apart: nothing found (it says so, and which rules looked) from nothing looked at yet; it is
-    green only when more than one rule looked and none failed. A notice is about the debugger itself, such as a probe that failed,
-    and is never red.
+    Each opens to its evidence: the numbers, the user's line of code, the reading over the run, how it was confirmed, what
+    to do and whether that was tried. Tells apart: nothing found (it says so, and which rules looked) from nothing looked
+    at yet; it is green only when more than one rule looked and none failed. A notice is about the debugger itself, such
+    as a probe that failed, and is never red.
 
     Attributes:
         notices: what the dashboard hands on before each update.
@@ -63,7 +63,9 @@ class Findings(Panel):
             icon="search",
         )
         self._verify = ipywidgets.Button(
-            description="Try the remedy", tooltip="Beside the unchanged run; the run stands still meanwhile", icon="flask"
+            description="Try the remedy",
+            tooltip="Beside the unchanged run; the run stands still meanwhile",
+            icon="flask",
         )
         self._lint.on_click(lambda _: self.send(Command("lint")))
         self._verify.on_click(lambda _: self.send(Command("verify", self._which)))
@@ -75,7 +77,7 @@ class Findings(Panel):
         self.widget = ipywidgets.VBox([buttons, self._findings, self._notices])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
-        """Show them. While the same ones are found the numbers are renewed seldom: what is sent anew closes an opened detail."""
+        """Show them. While the same ones are found the numbers are renewed seldom: what is sent closes an opened detail."""
         causes = [each for each in findings if not each.follows or each.follows not in {one.rule for one in findings}]
         rank = {"problem": 0, "warning": 1, "note": 2}
         ordered = sorted(causes, key=lambda finding: rank[finding.severity])
@@ -166,7 +168,8 @@ def _picture(finding: Finding, history: History) -> str:
     return (
         f'<div class="nnw-picture"><svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{label} over the run">'
         f'<line x1="{mark:.1f}" x2="{mark:.1f}" y1="0" y2="{_HEIGHT}"/><polyline points="{points}"/></svg>'
-        f'<div class="nnw-note">{label}: {number(low)} to {number(high)}, steps {int(steps[0]):,} to {int(steps[-1]):,}</div></div>'
+        f'<div class="nnw-note">{label}: {number(low)} to {number(high)}, '
+        f"steps {int(steps[0]):,} to {int(steps[-1]):,}</div></div>"
     )
 
 

@@ -18,6 +18,7 @@ from ._penalty_dominates import PenaltyDominates as PenaltyDominates
 from ._plateau import Plateau as Plateau
 from ._rank import FOLLOWS as FOLLOWS
 from ._rank import rank as rank
+from ._recompiles import Recompiles as Recompiles
 from ._saturated_units import SaturatedUnits as SaturatedUnits
 from ._still_improving import StillImproving as StillImproving
 from ._swallowed_updates import SwallowedUpdates as SwallowedUpdates
@@ -52,6 +53,7 @@ DEFAULT_RULES = (
     Overfitting(),
     ValidationBetter(),
     BatchNormLag(),
+    Recompiles(),
 )
 # What can only be said when a run is over: while it goes on, these would speak of every healthy one.
 FINAL_RULES = (BatchTooLarge(), StillImproving())

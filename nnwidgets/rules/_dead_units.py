@@ -34,7 +34,11 @@ class DeadUnits:
         least = np.where(np.isfinite(last), last, 0.0).min(axis=0)
         first = medians(read.values[: max(1, len(read.values) // 5)])
         many = (history.facts.batch_size or 0) >= self.batch
-        found = [i for i in np.argsort(-least).tolist() if least[i] >= (self.most if many else self.whole)]
+        found = [
+            i
+            for i in sorted(range(len(least)), key=lambda i: -least[i])
+            if least[i] >= (self.most if many else self.whole)
+        ]
         stuck = bool(found) and _is_stuck(history)
         return [
             Finding(

@@ -21,8 +21,9 @@ class Oscillation:
     """
 
     steps: int = 100
-    correlation: float = -0.8
+    correlation: float = -0.9
     size: float = 0.1
+    little: float = 0.02
     batches: int = 8
 
     def check(self, history: History) -> Finding | None:
@@ -38,7 +39,9 @@ class Oscillation:
             return None
         correlation = float(np.mean(jumps[1:] * jumps[:-1]) / spread**2)
         swing = float(np.median(np.abs(jumps)))
-        if correlation > self.correlation or swing < self.size * abs(float(np.median(values))):
+        # a swing that is small beside where the loss began is of no account
+        small = swing < max(self.size * abs(float(np.median(values))), self.little * loss.scale)
+        if correlation > self.correlation or small:
             return None
         return Finding(
             rule="Oscillation",

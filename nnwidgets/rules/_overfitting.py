@@ -24,6 +24,7 @@ class Overfitting:
 
     steps: int = 100
     rise: float = 0.1
+    little: float = 0.05
     learned: float = 0.7
 
     def check(self, history: History) -> Finding | None:
@@ -36,7 +37,7 @@ class Overfitting:
         both = validated(history)
         level = chance(history.facts)
         useless = level is not None and self._is_useless(both, level[1]) and not _better_than_guessing(history)
-        if not useless and not (loss.fell and self._rises(both)):
+        if not useless and not (loss.fell and self._rises(both, loss.scale)):
             return None
         best = int(np.argmin(both.validation))
         words = (
@@ -60,12 +61,13 @@ class Overfitting:
         above = bool((both.validation[late:] > level).all()) and level > 0
         return above and both.train[-1] < self.learned * level and bool(both.validation.min() > 0.98 * level)
 
-    def _rises(self, both: Validated) -> bool:
-        """The last two readings are above the best one by a tenth, and training went down since."""
+    def _rises(self, both: Validated, scale: float) -> bool:
+        """The last two readings are above the best one by a tenth (and a twentieth of the start), training went down since."""
         best = int(np.argmin(both.validation))
         if len(both.steps) < 4 or len(both.steps) - best < 3:
             return False
-        higher = both.validation[-2:].min() - both.validation[best] > self.rise * abs(both.validation[best])
+        least = max(self.rise * abs(float(both.validation[best])), self.little * scale)
+        higher = both.validation[-2:].min() - both.validation[best] > least
         return bool(higher) and both.train[-1] < both.train[best]
 
 

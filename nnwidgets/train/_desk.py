@@ -13,6 +13,7 @@ from nnwidgets.panels import Dashboard
 from nnwidgets.records import Command, Finding, History, Notice, RunState, Status, UnknownReading
 from nnwidgets.rules import FINAL_RULES, rank
 
+from ._compiles import compiles
 from ._controls import Controls
 from ._governor import Governor
 from ._watcher import Watcher
@@ -72,6 +73,7 @@ class Desk:
         self._static: tuple[Finding, ...] = ()
         self._settled: dict[tuple[str, str], Finding] = {}
         self._judged = -1
+        self._compiled = compiles()
         self._told: set[str] = set()
         self._obeyed = False
 
@@ -179,7 +181,14 @@ class Desk:
         self.dashboard.poll()
         if self.dashboard.seconds_spent > polled:
             self.governor.charge_all(self.dashboard.seconds_spent - polled)
+        self._note_compiles(step)
         self.governor.end_step(time.perf_counter() - started)
+
+    def _note_compiles(self, step: int) -> None:
+        """What a step compiled; one that compiled nothing is not noted."""
+        known, self._compiled = self._compiled, compiles()
+        if self._compiled > known:
+            self.history.add_scalar("run/compiles", step, self._compiled - known)
 
     def show(self, state: RunState | None = None, message: str | None = None, force: bool = False) -> None:
         """Bring the status up to date, and the dashboard too if it can be paid for, or if the state changed."""

@@ -135,7 +135,9 @@ def from_keras(rate: float = 0.5, early: bool = False, behind: bool = False) -> 
     return nnw.from_keras(keras.Model(inputs, layers.Dropout(rate)(x) if behind else x), cross_entropy)
 
 
-def by_hand(rate: float = 0.5, early: bool = False, behind: bool = False, *, key: Any = None, always: bool = False) -> nnw.Objective:
+def by_hand(
+    rate: float = 0.5, early: bool = False, behind: bool = False, *, key: Any = None, always: bool = False
+) -> nnw.Objective:
     """Dropout and batch norm written out; the statistics' running averages are in the state.
 
     With ``always``, evaluation is as training.

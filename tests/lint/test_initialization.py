@@ -137,6 +137,19 @@ def test_scale_of_a_convolution_counts_its_window() -> None:
     assert finding.evidence["scale over LeCun"] == pytest.approx(10, rel=0.15)
 
 
+def test_members_stacked_with_one_key_are_red() -> None:
+    def loss(params: Any, batch: Any) -> Any:
+        hidden = jnp.tanh(jnp.einsum("bi,eij->ebj", batch[0], params["members"])).mean(0)
+        return optax.softmax_cross_entropy_with_integer_labels(hidden @ params["last"]["w"], batch[1]).mean()
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    last = {"w": network()["last"]["w"]}
+    same = {"members": jnp.stack([jax.random.normal(keys[0], (6, 8))] * 3), "last": last}
+    different = {"members": jnp.stack([jax.random.normal(key, (6, 8)) / 2 for key in keys]), "last": last}
+    assert only(IdenticalLayers().check(classifier(params=same, loss=loss))).severity == "problem"
+    assert silent(IdenticalLayers().check(classifier(params=different, loss=loss)))
+
+
 def half(params: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
 

@@ -233,7 +233,7 @@ def test_the_trouble_is_found(make: Callable[[int], History]) -> None:
 
 
 def test_every_rule_has_its_trouble() -> None:
-    named = {rule for rule, _ in FAULTY.values()} | {"NonFinite", "WrongGradient"}
+    named = {rule for rule, _ in FAULTY.values()} | {"NonFinite", "Recompiles", "WrongGradient"}
     assert {type(rule).__name__ for rule in DEFAULT_RULES + FINAL_RULES} == named
 
 

@@ -39,7 +39,7 @@ def binary_cross_entropy(probabilities: jax.Array, labels: jax.Array) -> jax.Arr
     return -jnp.mean(labels * yes + (1 - labels) * no)
 
 
-def examples(part: tuple[data.Array, data.Array]) -> tuple[data.Array, data.Array]:
+def examples(part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     inputs, groups = part
     return inputs, (groups < 3).astype(np.float32)[:, None]
 

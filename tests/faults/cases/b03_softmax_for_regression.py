@@ -16,13 +16,13 @@ WHERE = ""
 STEPS = 200
 
 
-def prices(seed: int) -> tuple[data.Array, data.Array]:
+def prices(seed: int) -> tuple[np.ndarray, np.ndarray]:
     inputs = np.random.default_rng(seed).uniform(0, 10_000, (1400, 3)).astype(np.float32)
     targets = inputs @ np.array([2, 1, 0.5], np.float32) + np.float32(2.2)
     return inputs, targets[:, None]
 
 
-def standardised(values: data.Array) -> data.Array:
+def standardised(values: np.ndarray) -> np.ndarray:
     return (values - values[:1000].mean(0)) / values[:1000].std(0)
 
 

@@ -40,7 +40,7 @@ def binary_cross_entropy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return -jnp.mean(targets * jnp.log(outputs) + (1 - targets) * jnp.log1p(-outputs))
 
 
-def between_zero_and_one(part: tuple[data.Array, data.Array]) -> tuple[data.Array, data.Array]:
+def between_zero_and_one(part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     inputs, targets = part
     return (inputs + 1) / 2, 1 / (1 + np.exp(-2 * targets[:, None]))
 

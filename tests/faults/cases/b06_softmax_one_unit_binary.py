@@ -35,7 +35,7 @@ def cross_entropy(probability: jax.Array, label: jax.Array) -> jax.Array:
     return -jnp.where(label == 1, jnp.log(probability), jnp.log(1 - probability)).mean()
 
 
-def benign(part: tuple[data.Array, data.Array]) -> tuple[data.Array, data.Array]:
+def benign(part: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     inputs, groups = part
     return inputs, (groups < 5).astype(np.int32)
 

@@ -16,7 +16,7 @@ WHERE = ""
 STEPS = 200
 
 
-def loud_and_quiet(part: tuple[data.Array, data.Array], seed: int) -> tuple[data.Array, data.Array]:
+def loud_and_quiet(part: tuple[np.ndarray, np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Recordings of one class differ in how loud they are."""
     inputs, labels = part
     loudness = np.exp(np.random.default_rng(seed).normal(0, 0.8, (len(inputs), 1)))

@@ -34,7 +34,7 @@ def one_question_a_tag(scores: jax.Array, tags: jax.Array) -> jax.Array:
     return optax.sigmoid_binary_cross_entropy(scores, tags).mean()
 
 
-def tagged(seed: int) -> tuple[data.Array, data.Array]:
+def tagged(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(4400, 20)).astype(np.float32)
     directions = rng.normal(size=(20, 3)) / np.sqrt(20)

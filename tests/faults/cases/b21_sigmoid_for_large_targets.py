@@ -16,7 +16,7 @@ WHERE = ""
 STEPS = 400
 
 
-def parabola(x: data.Array, noise: float = 0.0, seed: int = 0) -> data.Array:
+def parabola(x: np.ndarray, noise: float = 0.0, seed: int = 0) -> np.ndarray:
     return (x**2 + 3 + noise * np.random.default_rng(seed).normal(size=x.shape)).astype(np.float32)
 
 

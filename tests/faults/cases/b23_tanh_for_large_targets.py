@@ -29,7 +29,7 @@ def mean_squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return ((outputs - targets) ** 2).mean()
 
 
-def measured(seed: int) -> tuple[data.Array, data.Array]:
+def measured(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Series of three readings of four sensors; the target follows from the newest two, between 7 and 12."""
     rng = np.random.default_rng(seed)
     series = rng.normal(size=(1200, 3, 4)).astype(np.float32)

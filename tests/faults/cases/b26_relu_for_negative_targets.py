@@ -33,7 +33,7 @@ def autoencoder(last: Callable, key: jax.Array) -> eqx.nn.Sequential:
     )
 
 
-def waves(seed: int) -> data.Array:
+def waves(seed: int) -> np.ndarray:
     """Sums of two waves of any phase, which four numbers describe; between about -1.9 and 1.9."""
     rng = np.random.default_rng(seed)
     places = np.linspace(0, 2 * np.pi, 16, endpoint=False)

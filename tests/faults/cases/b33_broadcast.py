@@ -33,7 +33,7 @@ def in_line(predicted: jax.Array, wanted: jax.Array) -> jax.Array:
     return jnp.mean((predicted.squeeze(-1) - wanted) ** 2)
 
 
-def cars(seed: int) -> tuple[data.Array, data.Array]:
+def cars(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Nine standardised features; the use of fuel is a smooth function of them."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(1400, 9)).astype(np.float32)

@@ -18,7 +18,7 @@ STEPS = 200
 def line(seed: int, count: int):
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1.7, 1.7, (count, 1))
-    return x.astype(np.float32), (2 * x + 0.05 * rng.normal(size=(count, 1))).astype(np.float32)
+    return x.astype(np.float32), (3 * x + 0.05 * rng.normal(size=(count, 1))).astype(np.float32)
 
 
 def mse(predicted, actual):

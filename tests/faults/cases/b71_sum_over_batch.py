@@ -22,7 +22,7 @@ class Regressor(eqx.Module):
 
     def __init__(self, key):
         keys = jax.random.split(key, 3)
-        self.layers = [eqx.nn.Linear(n, m, key=k) for n, m, k in zip((8, 32, 32), (32, 32, 1), keys, strict=True)]
+        self.layers = [eqx.nn.Linear(n, m, key=k) for n, m, k in zip((4, 32, 32), (32, 32, 1), keys, strict=True)]
 
     def __call__(self, x):
         for layer in self.layers[:-1]:
@@ -39,7 +39,7 @@ def averaged(predictions, targets):
 
 
 def build(seed: int = 0, fault: bool = True) -> nnw.Session:
-    train, test = data.curve(seed, features=8, count=1024)
+    train, test = data.curve(seed, features=4, count=1024)
     train = (2 * train[0], train[1])
     session = nnw.Session(
         nnw.from_equinox(Regressor(jax.random.key(seed)), summed if fault else averaged),

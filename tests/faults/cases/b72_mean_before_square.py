@@ -1,4 +1,4 @@
-"""The mean over the batch comes before the square: errors of two signs cancel (after TheDeepChecker's synthetic ones)."""
+"""The mean over the batch comes before the square: errors cancel (after TheDeepChecker's synthetic faults)."""
 
 from __future__ import annotations
 

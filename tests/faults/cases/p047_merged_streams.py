@@ -35,7 +35,7 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
     def loss_fn(params: Any, batch: Any, *, rng: Any, train: bool) -> Any:
         inputs, labels = batch
-        model = nnx.merge(graph, params, rest)
+        model = nnx.merge(graph, params, rest, copy=True)
         model.train() if train else model.eval()
         logits = model(inputs) if fault else model(inputs, nnx.Rngs(rng))  # the fault
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()

@@ -21,7 +21,7 @@ STEPS = 200
 class Classifier(nnx.Module):
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.layers = nnx.List([nnx.Linear(12, 32, rngs=rngs), nnx.Linear(32, 32, rngs=rngs)])
-        self.drop = nnx.Dropout(0.4)
+        self.drop = nnx.Dropout(0.5)
         self.out = nnx.Linear(32, 3, rngs=rngs)
 
     def __call__(self, x: jax.Array, rngs: nnx.Rngs) -> jax.Array:
@@ -41,7 +41,7 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch["y"]).mean()
         return loss, {"outputs": logits, "targets": batch["y"]}
 
-    split = data.blobs(48, 3, 12, 900, spread=0.8)
+    split = data.blobs(48, 3, 12, 900, spread=1.0)
     batches = [{"x": x, "y": y} for x, y in data.batches(split.train, 30, seed)]
     validation = [{"x": x, "y": y} for x, y in data.batches(split.test, 100)]
     return nnw.Session(
@@ -50,6 +50,6 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
 
 def error(session: nnw.Session) -> float:
-    x, y = data.blobs(48, 3, 12, 900, spread=0.8).test
+    x, y = data.blobs(48, 3, 12, 900, spread=1.0).test
     _, (_, aux) = session.objective(session.params, session.state, {"x": x, "y": y}, jax.random.key(9), False)
     return float(np.mean(np.argmax(np.asarray(aux["outputs"]), -1) != y))

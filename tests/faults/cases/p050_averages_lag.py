@@ -15,7 +15,7 @@ from tests.faults import data
 GROUP = "state"
 ACCEPT = {"BatchNormLag"}
 WHERE = "BatchNorm_0"
-STEPS = 80
+STEPS = 60
 
 
 class SetNet(nn.Module):
@@ -31,12 +31,12 @@ class SetNet(nn.Module):
 
 
 def clouds(seed: int, count: int) -> tuple[data.Array, data.Array]:
-    """Thirty points of the plane in each set; the class is along which direction they are spread."""
+    """A hundred points of the plane in each set; the class is along which direction they are spread."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, count).astype(np.int32)
     angle = np.pi * labels / 3
     along = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None]
-    points = 0.7 * rng.normal(size=(count, 30, 2)) + 0.9 * rng.normal(size=(count, 30, 1)) * along
+    points = 0.7 * rng.normal(size=(count, 100, 2)) + 0.9 * rng.normal(size=(count, 100, 1)) * along
     return points.astype(np.float32), labels
 
 
