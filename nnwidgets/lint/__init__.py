@@ -40,6 +40,7 @@ from ._loss_for_targets import LabelCoding as LabelCoding
 from ._loss_for_targets import LossForTargets as LossForTargets
 from ._loss_ignores_parameters import LossIgnoresParameters as LossIgnoresParameters
 from ._low_precision import LowPrecision as LowPrecision
+from ._mean_before_loss import MeanBeforeLoss as MeanBeforeLoss
 from ._modes import BatchStatisticsNotStored as BatchStatisticsNotStored
 from ._modes import TrainModeInEvaluation as TrainModeInEvaluation
 from ._non_finite_data import NonFiniteInputs as NonFiniteInputs
@@ -83,6 +84,7 @@ HEAD_AND_LOSS = (
     SoftmaxAxis(),
     UnguardedLog(),
     ClippedLoss(),
+    MeanBeforeLoss(),
     ConstantLoss(),
 )
 

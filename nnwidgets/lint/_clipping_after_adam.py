@@ -109,12 +109,12 @@ def _enlarged(opt_state: Any, first: float, rest: float) -> Any:
         leaves, form = jax.tree.flatten(getattr(node, name))
         rng = np.random.default_rng(0)
         # of unequal entries, so that a bound on entries can be told from one on the whole
-        larger = [
-            (np.asarray(leaf) * ((first if i == 0 else rest) * rng.uniform(0.5, 1.5, leaf.shape)) ** power).astype(
-                leaf.dtype
-            )
-            for i, leaf in enumerate(leaves)
-        ]
+        unequal = [rng.uniform(0.5, 1.5, leaf.shape) * (first if i == 0 else rest) for i, leaf in enumerate(leaves)]
+        with np.errstate(over="ignore"):
+            larger = [
+                (np.asarray(leaf) * factor**power).astype(leaf.dtype)
+                for leaf, factor in zip(leaves, unequal, strict=True)
+            ]
         return node._replace(**{name: jax.tree.unflatten(form, larger)})
 
     return replace_nodes(opt_state, lambda node: "nu" in getattr(node, "_fields", ()), change)

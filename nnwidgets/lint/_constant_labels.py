@@ -49,7 +49,8 @@ class ConstantLabels:
             return None
         seen = []
         for label in labels:
-            values = setup.train.values([label.value])[0]
+            parts = [setup.train.values([label.value], batch)[0] for batch in setup.batches]
+            values = np.concatenate([part.ravel() for part in parts])
             # an index is cut to a whole number; a comparison with 0, 1, 2, ... is not
             seen.append(values if label.chosen is None else np.trunc(values.astype(np.float64)))
         return max(len(np.unique(each)) for each in seen) if min(each.size for each in seen) >= self.fewest else None

@@ -71,7 +71,8 @@ class SigmoidForExclusiveClasses:
             return None
         return told(
             self,
-            f"Each label has exactly one of {classes} classes, but the loss is a binary cross-entropy for each class by itself: "
+            f"Each label has exactly one of {classes} classes, but the loss is a binary cross-entropy for each "
+            "class by itself: "
             f"{classes - 1} of {classes} terms only push outputs down, and an accuracy per element is high for a network that "
             "says no to everything.",
             "For classes that exclude one another take the logits with a softmax cross-entropy (optax.softmax_cross_entropy).",
@@ -134,9 +135,14 @@ class SoftmaxForMultiLabel:
 
 
 def _rows_of_labels(setup: Setup, classes: int) -> Array | None:
-    """The targets of all first batches, as rows of `classes` columns, where the batch has such."""
-    for field in setup.fields:
-        if field.is_target and not field.is_input and len(field.shape) >= 2 and field.shape[-1] == classes:
+    """The targets of all first batches as rows of `classes` columns, where such are factors of the outputs or subtracted."""
+    traced = setup.train
+    for op, _, theirs in pairs(traced):
+        fields = traced.fields_of(theirs)
+        if op.primitive not in ("mul", "sub", "squared_difference") or len(fields) != 1:
+            continue
+        field = setup.fields[next(iter(fields))]
+        if not field.is_input and len(field.shape) >= 2 and field.shape[-1] == classes and field.dtype.kind != "b":
             return np.asarray(field.values).reshape(-1, classes)
     return None
 

@@ -15,12 +15,16 @@ def facts_of(setup: Setup) -> Facts:
     """The loss's kind, the named values that it can get stuck at, and what else is known before the first step."""
     head = setup.train.head
     classes, levels = _levels(setup)
-    known = {"softmax cross-entropy": 0.0, "sigmoid cross-entropy": 0.0, "squared error": 0.0, "absolute error": 0.0}
+    # an entropy, or the logarithm of a variance, may take the loss below zero
+    more = {"softmax cross-entropy": ("softmax", "softplus"), "sigmoid cross-entropy": ("softmax",)}
+    logarithms = ("log", "softplus", "logsumexp", "log_softmax")
+    bounded = head.loss != "" and not head.kinds(*more.get(head.loss, logarithms))
+    bounded |= head.loss == "softmax cross-entropy" and not head.kinds("log_softmax", "logsumexp", "softplus")
     dtypes = tuple((path, str(leaf.dtype)) for path, leaf in setup.named(setup.params).items())
     return Facts(
         loss=head.loss,
         levels=levels,
-        least=known.get(head.loss),
+        least=0.0 if bounded else None,
         classes=classes,
         batch_size=setup.rows,
         dtypes=dtypes,

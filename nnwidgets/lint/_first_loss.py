@@ -39,6 +39,8 @@ class FirstLoss:
             else "Use the framework's default initialisers, scale the inputs, and start the last layer small.",
             severity="problem" if slow else "warning",
             where=setup.train.head.layers[-1] if setup.train.head.layers else "",
+            confirm="output bias" if real else "",
+            change=("output bias", start.mean) if real else None,
             first_loss=start.loss,
             loss_of_a_constant_output=start.chance,
             steps_like_the_first_to_get_there=start.steps_needed,

@@ -26,12 +26,14 @@ class FirstStep:
         chance: of the best constant output that was found: zero, or the mean of the targets; nan where there is no such layer.
         after: after one step of the optimizer at its full learning rate.
         mean: of the targets, for regression; nan elsewhere.
+        is_squared: whether the loss is a squared error.
     """
 
     loss: float
     chance: float
     after: float
     mean: float
+    is_squared: bool
 
     @property
     def excess(self) -> float:
@@ -43,8 +45,10 @@ class FirstStep:
     @property
     def steps_needed(self) -> float:
         """Steps like the first one that would bring the loss down to chance: infinite where that one does not lower it."""
-        gain = self.loss - self.after
-        return (self.loss - self.chance) / gain if gain > 0 else float("inf")
+        # a squared error falls with the square of the distance, of which each step takes an equal part
+        power = 0.5 if self.is_squared else 1.0
+        above, then = (max(level - self.chance, 0.0) ** power for level in (self.loss, self.after))
+        return above / (above - then) if above > then else float("inf")
 
 
 @once
@@ -59,7 +63,13 @@ def first_step(setup: Setup) -> FirstStep:
         after = _loss(setup, optax.apply_updates(setup.params, tried.first_updates))
     targets = _means(setup)
     mean = float(np.mean(targets)) if targets is not None else float("nan")
-    return FirstStep(loss, min(finite, default=float("nan")), after if np.isfinite(after) else float("inf"), mean)
+    return FirstStep(
+        loss,
+        min(finite, default=float("nan")),
+        after if np.isfinite(after) else float("inf"),
+        mean,
+        setup.train.head.loss == "squared error",
+    )
 
 
 def _loss(setup: Setup, params: Any) -> float:

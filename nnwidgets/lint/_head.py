@@ -101,7 +101,7 @@ class Head:
         logs = self.kinds("log")
         if self.kinds("log_softmax", "logsumexp") or any(self.feeding(f.input, ("softmax", "normalize")) for f in logs):
             return "softmax cross-entropy" if self.targets else ""
-        if self.kinds("softplus") or any(self.feeding(f.input, ("sigmoid",)) for f in logs):
+        if any(map(self._is_binary, self.kinds("softplus"))) or any(self.feeding(f.input, ("sigmoid",)) for f in logs):
             return "sigmoid cross-entropy" if self.targets else ""
         program = self._traced.program
         for op, _, _ in self.differences:
@@ -109,6 +109,12 @@ class Head:
             if uses:
                 return "squared error" if uses[0].name == "square" else "absolute error"
         return ""
+
+    def _is_binary(self, softplus: Function) -> bool:
+        """Whether it is the logarithm of a probability: of the outputs alone, and not compared with a target itself."""
+        alone = not self._traced.fields_of(softplus.input) & (self.targets - self._traced.made_of)
+        after = self._follow([softplus.output])
+        return alone and not any(ours.op in after for _, ours, _ in self.differences if ours.op is not None)
 
     def kinds(self, *names: str) -> list[Function]:
         """The functions of these names."""

@@ -13,6 +13,8 @@ from ._setup import Array, Setup
 from ._told import told
 
 _FEWEST = 16
+# As many random numbers of 23 bits are never the same by chance.
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class IdenticalLayers:
         grads = jax.tree.leaves(setup.first[1])
         leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(setup.params)]
         paths = setup.objective.paths
+        small = self._small(setup, leaves, grads)
+        if small is not None:
+            return [small]
         random = [
             i
             for i, leaf in enumerate(leaves)
@@ -57,6 +62,19 @@ class IdenticalLayers:
                 # layers or members stacked along the first axis
                 found.append(self._told([paths[first]], _all_equal(gradients[first]), leaves[first][0]))
         return found
+
+    def _small(self, setup: Setup, leaves: list[Array], grads: list[jax.Array]) -> Finding | None:
+        """Tensors too small for a correlation, but with the very same numbers, and the very same gradients."""
+        seen: dict[bytes, list[int]] = {}
+        for i, leaf in enumerate(leaves):
+            if _FEW <= leaf.size < _FEWEST and len(np.unique(leaf)) == leaf.size and _is_random(leaf.ravel()):
+                seen.setdefault(leaf.tobytes(), []).append(i)
+        for group in seen.values():
+            gradient = np.asarray(grads[group[0]], np.float64)
+            alike = [i for i in group if gradient.any() and _equal(gradient, np.asarray(grads[i], np.float64))]
+            if len(alike) > 1:
+                return self._told([setup.objective.paths[i] for i in alike], True, leaves[alike[0]])
+        return None
 
     def _told(self, paths: list[str], twin: bool, first: Array) -> Finding:
         stay = " They get the same gradients, too, and stay the same for ever." if twin else ""

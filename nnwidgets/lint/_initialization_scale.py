@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from nnwidgets.records import Finding
@@ -26,12 +27,13 @@ class InitializationScale:
     largest: float = 4.0
     smallest: float = 0.15
     saturated: float = 0.7
-    above_chance: float = 4.0
+    above_chance: float = 10.0
     growth: float = 1e3
 
     def check(self, setup: Setup) -> Finding | None:
         """The layer that is furthest off, with what the first batch shows."""
-        known = [w for w in find_weights(setup) if np.isfinite(w.gain) and w.gain > 0]
+        moved = _with_gradient(setup)
+        known = [w for w in find_weights(setup) if np.isfinite(w.gain) and w.gain > 0 and w.leaves & moved]
         large = [w for w in known if w.gain > self.largest]
         small = [w for w in known if w.gain < self.smallest and not w.is_head]
         if large:
@@ -89,3 +91,10 @@ class InitializationScale:
             spread_of_the_inputs=known[0].before,
             spread_before_the_last_layer=last,
         )
+
+
+def _with_gradient(setup: Setup) -> frozenset[int]:
+    """Indices of the parameters that the first gradient moves: a frozen teacher was not initialised for training."""
+    return frozenset(
+        i for i, leaf in enumerate(jax.tree.leaves(setup.first[1])) if np.any(np.asarray(leaf, np.float32))
+    )

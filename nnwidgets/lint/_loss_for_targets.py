@@ -42,7 +42,7 @@ class LossForTargets:
                 np.float64
             )
             sizes = np.abs(values)
-            typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
+            typical = float(np.quantile(sizes, 0.95))
             zeros = float((sizes <= self.smallest * max(typical, 1e-3)).mean())
             if zeros > 0:
                 return told(
@@ -53,6 +53,7 @@ class LossForTargets:
                     "For labels of 0 and 1 take a cross-entropy; for real numbers the squared or absolute error, "
                     "or divide by a "
                     "scale of your own.",
+                    where=head.layers[-1] if head.layers else "",
                     line=traced.line(op),
                     smallest_divisor=float(sizes.min()),
                     typical_divisor=typical,
@@ -77,6 +78,7 @@ class LossForTargets:
                     "they reach from "
                     f"{values.min():.4g} to {values.max():.4g}.",
                     "For real numbers take the squared or absolute error; for classes give their numbers or one-hot rows.",
+                    where=head.layers[-1] if head.layers else "",
                     line=traced.line(op),
                     smallest_target=float(values.min()),
                     largest_target=float(values.max()),
@@ -109,10 +111,11 @@ class LabelCoding:
         """The first place where class numbers are taken from numbers that are none."""
         traced = setup.train
         for label in traced.head.labels():
-            field = setup.fields[label.field]
-            if field.dtype.kind != "f" or field.is_input:
+            if label.value.aval.dtype.kind != "f" and setup.fields[label.field].dtype.kind != "f":
                 continue
-            values = np.asarray(field.values, np.float64)
+            given = label.value if label.value.aval.dtype.kind == "f" else setup.fields[label.field].value
+            values = np.concatenate([np.ravel(traced.values([given], batch)[0]) for batch in setup.batches])
+            values = values.astype(np.float64)
             broken = float((values != np.floor(values)).mean())
             if broken >= self.lost:
                 used = np.unique(np.floor(values))
@@ -122,6 +125,7 @@ class LabelCoding:
                     f"(from {values.min():.4g} to "
                     f"{values.max():.4g}): rounded down, only {len(used)} of {label.classes} classes are left.",
                     "Give class numbers 0 to K - 1 as integers; scale the inputs, never the labels.",
+                    where=traced.head.layers[-1] if traced.head.layers else "",
                     line=traced.line(label.op),
                     share_not_whole=broken,
                     classes_left=len(used),

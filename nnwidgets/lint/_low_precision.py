@@ -31,6 +31,7 @@ _ARITHMETIC = frozenset(
         "dot_general",
         "conv_general_dilated",
         "reduce_sum",
+        "convert_element_type",
     }
 )
 
@@ -107,6 +108,7 @@ class LowPrecision:
             "Keep the parameters in float32 and cast them inside the model, or round stochastically.",
             severity="problem" if same / moved >= self.swallowed else "warning",
             where=path,
+            confirm="float32 parameters",
             share_swallowed=same / moved,
         )
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import optax
 
 from nnwidgets.objective import Objective, leaf_paths
-from nnwidgets.trace import Call, Op, Source, Value, find_calls, read_program, user_source, values_at
+from nnwidgets.trace import Call, Op, Source, Value, find_calls, is_key, read_program, user_source, values_at
 
 Array = npt.NDArray[Any]
 # Numbers of the loss that are kept at once.
@@ -268,15 +268,11 @@ class Traced:
         if missing:
             # the loss's own values come along: one compiled program serves many rules
             inputs = [setup.params, setup.state, batch, jax.random.fold_in(setup.key, 0)]
-            leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(inputs)]
+            leaves = [leaf if is_key(leaf) else jnp.asarray(leaf) for leaf in jax.tree.leaves(inputs)]
             kept.update({place: np.asarray(value) for place, value in self._evaluate(missing)(leaves).items()})
-        by_input = dict(zip(map(id, self.program.inputs), self._leaves(batch), strict=True))
-        return [by_input[id(value)] if value.place is None else kept[value.place] for value in wanted]
-
-    def _leaves(self, batch: Any) -> list[Any]:
-        setup = self._setup
-        leaves = jax.tree.leaves([setup.params, setup.state, batch])
-        return [*map(np.asarray, leaves), *self.keys]
+        given = jax.tree.leaves([setup.params, setup.state, batch])
+        by_input = dict(zip(map(id, self.program.inputs), given, strict=False))
+        return [np.asarray(by_input[id(each)]) if each.place is None else kept[each.place] for each in wanted]
 
     def _evaluate(self, places: frozenset[Any]) -> Callable[[list[Any]], dict[Any, Any]]:
         places |= self._tail_places
@@ -286,7 +282,8 @@ class Traced:
 
     @cached_property
     def _tail_places(self) -> frozenset[Any]:
-        values = [value for op in self.head.tail for value in (*op.inputs, *op.outputs) if value.place is not None]
+        made = [value for op in self.head.tail for value in (*op.inputs, *op.outputs) if value.place is not None]
+        values = [value for value in made if not is_key(value.aval)]
         small = sum(value.aval.size for value in values if hasattr(value.aval, "size")) < MANY
         return frozenset(value.place for value in values) if small else frozenset()
 

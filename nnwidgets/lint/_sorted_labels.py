@@ -18,31 +18,36 @@ class SortedLabels:
     """The batches hold one class after another instead of a mixture: each step learns its class and forgets the others.
 
     The composition of the first batches is compared with what shuffling the same labels gives. The order *within* a
-    batch does not matter. Where all first batches hold one class only and validation holds others, the data is sorted,
-    too. Usual causes: files read class by class, a split that cuts off the last classes, shuffle=False.
+    batch does not matter. Classes that fill validation but never come in training show a split of sorted data, too.
+    Usual causes: files read class by class, a split that cuts off the last classes, shuffle=False.
     """
 
     beyond_chance: float = 8.0
     purity: float = 0.85
+    unseen: float = 0.2
 
     def check(self, setup: Setup) -> Finding | None:
         """The first target whose classes come in blocks."""
         for each in find_classes(setup):
-            found = self._one_class(setup, each) or self._blocks(setup, each)
+            found = self._unseen(each) or self._blocks(setup, each)
             if found is not None:
                 return found
         return None
 
-    def _one_class(self, setup: Setup, each: Classes) -> Finding | None:
-        here = np.unique(each.labels)
-        if len(here) > 1 or each.validation is None or len(each.labels) < 30:
+    def _unseen(self, each: Classes) -> Finding | None:
+        """Validation full of classes that training has not shown, although chance would have."""
+        if each.validation is None or len(each.labels) < 30:
             return None
-        others = float(np.mean(each.validation != here[0]))
-        if others < 0.2:
+        classes, counts = np.unique(each.validation, return_counts=True)
+        shares = counts / counts.sum()
+        unseen = ~np.isin(classes, each.labels) & (shares * len(each.labels) > 20)
+        missing = float(shares[unseen].sum())
+        if missing < self.unseen:
             return None
+        named = ", ".join(map(str, classes[unseen][:5]))
         return self._told(
-            f"The first {len(each.labels)} examples are all of class {here[0]}, but {others:.0%} of validation are not.",
-            share_of_other_classes_in_validation=others,
+            f"{missing:.0%} of validation is of class {named}, which the first {len(each.labels)} training examples never are.",
+            share_of_unseen_classes_in_validation=missing,
         )
 
     def _blocks(self, setup: Setup, each: Classes) -> Finding | None:

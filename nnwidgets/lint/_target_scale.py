@@ -52,6 +52,8 @@ class TargetScale:
                 "Standardise the targets with the training data's mean and standard deviation, and turn predictions back.",
                 severity="problem" if wild or slow else "warning",
                 where=setup.train.head.layers[-1] if setup.train.head.layers else "",
+                confirm="output bias" if size > self.largest else "",
+                change=("output bias", float(values.mean())) if size > self.largest else None,
                 mean=float(values.mean()),
                 standard_deviation=float(values.std()),
                 first_loss=start.loss,

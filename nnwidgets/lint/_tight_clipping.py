@@ -17,7 +17,7 @@ from ._trials import Trials, norm, trials
 class TightClipping:
     """The bound of the clipping lies so far below the gradients that little of a step is left, or less than Adam's epsilon.
 
-    The first gradients, made a million times smaller, pass unclipped: what the update would be without the bound
+    The first gradients, made a million times smaller or more, pass unclipped: what the update would be without the bound
     follows from them. Red where the step that is left is too small to change the parameters in any run. Clipping more
     than half of the steps is a sign that the learning rate should be lower instead (Tuning Playbook).
     """
@@ -49,14 +49,15 @@ class TightClipping:
 
 def clipped(tried: Trials) -> float | None:
     """How many times larger the update would be without a bound on the gradients; None where it is not proportional to them."""
-    sizes = {scale: norm(response) for scale, response in tried.responses.items()}
-    small, larger = sizes[1e-6], sizes[1e-5]
-    if not small > 0 or not np.isfinite(sizes[1.0]) or abs(larger / small / 10 - 1) > 0.05:
+    sizes = {each: norm(response) for each, response in tried.responses.items()}
+    # below the bound the update is proportional to the gradients; the bound may be as small as one likes
+    scale = next((s for s in (1e-6, 1e-14) if sizes[s] > 0 and abs(sizes[10 * s] / sizes[s] / 10 - 1) < 0.05), None)
+    if scale is None or not np.isfinite(sizes[1.0]):
         return None
     if not is_proportional(tried.responses[1.0], tried.sample(tried.made)):
         return None
     flat = sizes[100.0] < 1.05 * sizes[1.0]
-    return small / 1e-6 / sizes[1.0] if flat and sizes[1.0] > 0 else None
+    return sizes[scale] / scale / sizes[1.0] if flat and sizes[1.0] > 0 else None
 
 
 def is_proportional(update: list[Array], grads: list[Array]) -> bool:

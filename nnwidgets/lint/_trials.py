@@ -21,6 +21,8 @@ COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_00
 # Micro-steps that are waited for the first update; gradients are accumulated over fewer.
 _LONGEST_PERIOD = 64
 _SAMPLE = 2048
+# How many times the first gradients are given.
+_SCALES = (1e-14, 10 * 1e-14, 1e-6, 10 * 1e-6, 1e-4, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
 
 
 class Trials:
@@ -161,14 +163,16 @@ class Trials:
     def response(self, scale: float, grads: Any = None) -> list[Array]:
         """The update to made gradients times a number, from a fresh state at the peak, less what zero gradients give."""
         grads = self.made if grads is None else grads
-        scaled = jax.tree.map(lambda leaf: (leaf.astype(np.float32) * scale).astype(leaf.dtype), grads)
+        # in float16 the large ones become infinite, which is what the optimizer would get
+        with np.errstate(over="ignore"):
+            scaled = jax.tree.map(lambda leaf: (leaf.astype(np.float32) * scale).astype(leaf.dtype), grads)
         found = self.once(scaled, count=self.peak)[2]
         return [a - b for a, b in zip(found, self.decay, strict=True)]
 
     @cached_property
     def responses(self) -> dict[float, list[Array]]:
-        """`response` for scales from 1e-6 to 1e6."""
-        return {scale: self.response(scale) for scale in (1e-6, 1e-5, 1e-4, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)}
+        """`response` for scales from 1e-14 to 1e6."""
+        return {scale: self.response(scale) for scale in _SCALES}
 
     @property
     def course(self) -> list[list[Array]]:

@@ -6,6 +6,8 @@ from ._batch_too_small import BatchTooSmall as BatchTooSmall
 from ._dead_units import DeadUnits as DeadUnits
 from ._divergence import Divergence as Divergence
 from ._exploding_gradient import ExplodingGradient as ExplodingGradient
+from ._gradient_mismatch import GradientMismatch as GradientMismatch
+from ._gradient_mismatch import StaleParameters as StaleParameters
 from ._learning_rate_too_high import LearningRateTooHigh as LearningRateTooHigh
 from ._learning_rate_too_low import LearningRateTooLow as LearningRateTooLow
 from ._negative_loss import NegativeLoss as NegativeLoss
@@ -34,6 +36,8 @@ DEFAULT_RULES = (
     WrongGradient(),
     ZeroGradient(),
     NothingChanges(),
+    GradientMismatch(),
+    StaleParameters(),
     SwallowedUpdates(),
     VanishingGradient(),
     ExplodingGradient(),

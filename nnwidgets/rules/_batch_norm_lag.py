@@ -19,7 +19,7 @@ class BatchNormLag:
     data that are prepared otherwise than training's.
     """
 
-    steps: int = 100
+    steps: int = 40
     factor: float = 1.5
 
     def check(self, history: History) -> Finding | None:

@@ -13,15 +13,17 @@ from ._course import course_of, is_warming_up, tensors_of
 
 @dataclass(frozen=True)
 class LearningRateTooLow:
-    """The parameters hardly move: the update is far below a ten-thousandth of the parameter, and the loss creeps.
+    """The loss creeps: it falls as slowly at the end as at first, or the update is below a ten-thousandth of the parameter.
 
-    A suspicion: a fork with ten times the learning rate confirms it. Nothing is said while the updates still grow, as in a
-    warm-up, or where the loss has fallen by more than a tenth. Usual: a thousandth (CS231n notes).
+    A suspicion: a fork with ten times the learning rate confirms it, if it ends far lower. Nothing is said while the
+    updates still grow, as in a warm-up, or where the loss has fallen by more than a half (a tenth where updates are that
+    small). Usual: a thousandth (CS231n notes).
     """
 
     steps: int = 100
     ratio: float = 1e-4
     fallen: float = 0.1
+    fallen_with_usual_steps: float = 0.5
 
     def check(self, history: History) -> Finding | None:
         """Small updates of the middle tensor, and a loss that is near its start and does not level off."""
@@ -29,13 +31,16 @@ class LearningRateTooLow:
         ratios = tensors_of(history, "update/ratio").median()
         known = ratios[np.isfinite(ratios)]
         middle = float(np.median(known)) if len(known) else np.inf
-        if len(loss.values) < self.steps or not 0 < middle < self.ratio or is_warming_up(history):
+        if len(loss.values) < self.steps or not middle > 0 or is_warming_up(history):
             return None
+        fallen = self.fallen if middle < self.ratio else self.fallen_with_usual_steps
         quarters = [float(np.median(loss.part(i, i + 1))) for i in range(4)]
         early, late = quarters[0] - quarters[1], quarters[2] - quarters[3]
         error = 1.25 * loss.noise / np.sqrt(len(loss.values) / 4)
         levelled = early - 3 * late > 3 * error * np.sqrt(20)
-        if loss.start - loss.end > self.fallen * loss.scale + 4 * loss.noise or levelled:
+        if loss.start - loss.end > fallen * loss.scale + 4 * loss.noise or levelled:
+            return None
+        if middle >= self.ratio and not (late > 0.3 * early > 0 and loss.falls(2, 4)):
             return None
         return Finding(
             rule="LearningRateTooLow",
@@ -44,7 +49,8 @@ class LearningRateTooLow:
             step=int(loss.steps[-1]),
             evidence={"update over parameter, middle tensor": middle, "loss at the start": loss.start}
             | {"loss now": loss.end, "noise of a step": loss.noise},
-            explanation=f"A step changes the middle tensor by {middle:.1g} of its size, and the loss hardly fell.",
+            explanation=f"The loss creeps, {loss.start:.4g} to {loss.end:.4g}: a step changes the middle tensor by {middle:.1g}"
+            " of its size.",
             remedy="Raise the learning rate tenfold.",
             confirm="higher learning rate",
             change=("multiplier", 10.0),

@@ -25,6 +25,8 @@ class NothingChanges:
 
     def check(self, history: History) -> Finding | None:
         """All tensors, at the last half of the readings."""
+        if "applied/norm" in history and (found := self._not_applied(history)) is not None:
+            return found
         updates = tensors_of(history, "update/norm", self.rows, self.steps)
         still = (updates.values == 0).all(axis=1)
         # the first step of a warm-up does nothing
@@ -46,6 +48,24 @@ class NothingChanges:
             explanation=f"Every update is exactly 0 from step {step} on, although there are gradients: nothing is trained.",
             remedy="Look at the learning rate (a schedule counts steps, not epochs), at the optimizer's masks, and whether "
             "the updates are applied.",
+        )
+
+    def _not_applied(self, history: History) -> Finding | None:
+        """In a loop of the user's own: parameters that are the same bits after every step that was read."""
+        applied = tensors_of(history, "applied/norm", self.rows, self.steps)
+        own = tensors_of(history, "objective/gradient", self.rows, self.steps)
+        if (applied.values != 0).any() or not (own.values > 0).any():
+            return None
+        return Finding(
+            rule="NothingChanges",
+            severity="problem",
+            where="",
+            step=int(applied.steps[-1]),
+            evidence={"change of all parameters": 0.0, "readings": len(applied.steps)}
+            | {"objective/gradient": float(np.nanmax(own.values[-1]))},
+            explanation=f"The parameters are the same bits after each of {len(applied.steps)} steps that were read, although "
+            "the loss has a gradient: updates are computed and not applied.",
+            remedy="Call optax.apply_updates(params, updates), return the new parameters from the step, and go on with them.",
         )
 
 

@@ -14,11 +14,12 @@ _DATA = (
 _HEAD = (
     "LabelRange", "LabelWidth", "LabelCoding", "LossForTargets", "OneUnitSoftmax", "SoftmaxTwice", "SigmoidTwice",
     "LogitsAsProbabilities", "SigmoidForExclusiveClasses", "SoftmaxForMultiLabel", "OutputRange", "ReluOnLogits",
-    "SilentBroadcast", "UnguardedLog", "ClippedLoss", "SoftmaxAxis", "SumOverBatch", "RowsMixed", "ConstantLoss",
+    "SilentBroadcast", "UnguardedLog", "ClippedLoss", "SoftmaxAxis", "SumOverBatch", "RowsMixed", "MeanBeforeLoss",
+    "ConstantLoss",
 )  # fmt: skip
 _CONNECTIONS = (
     "LossIgnoresParameters", "NonFloatParameters", "NonDifferentiable", "StoppedGradient", "DisconnectedParameters",
-    "WrongGradient", "IndexOutOfRange", "AttentionMask",
+    "WrongGradient", "GradientMismatch", "StaleParameters", "IndexOutOfRange", "AttentionMask",
 )  # fmt: skip
 _LAYERS = (
     "DropoutBeforeBatchNorm", "DropoutRate", "DropoutKey", "TrainModeInEvaluation", "BatchStatisticsNotStored",
@@ -45,11 +46,12 @@ GROUPS = (_DATA, _HEAD, _CONNECTIONS, _LAYERS, _INITIALISATION, _OPTIMIZER, _RAT
 _DEPTH = {name: (depth, place) for depth, group in enumerate(GROUPS) for place, name in enumerate(group)}
 
 _SCALE = ("InputScale", "TargetScale", "SumOverBatch", "InitializationScale")
-_WIRING = ("UpdateSign", "UnmaskedUpdates", "AccumulationScale")
+_WIRING = ("UpdateSign", "UnmaskedUpdates", "AccumulationScale", "GradientMismatch")
 _MISREAD = (
     "LabelRange", "LabelWidth", "LabelCoding", "LossForTargets", "OneUnitSoftmax", "SoftmaxTwice", "SigmoidTwice",
     "LogitsAsProbabilities", "SigmoidForExclusiveClasses", "SoftmaxForMultiLabel", "OutputRange", "ReluOnLogits",
-    "SilentBroadcast", "ClippedLoss", "SoftmaxAxis", "RowsMixed", "ConstantLoss",
+    "SilentBroadcast", "ClippedLoss", "SoftmaxAxis", "RowsMixed", "MeanBeforeLoss",
+    "ConstantLoss",
 )  # fmt: skip
 _UNTAUGHT = (
     "ConstantInputs", "MisalignedLabels", "RepeatedBatches", "InputIgnored", "SortedLabels", *_SCALE, *_MISREAD, *_CONNECTIONS,
@@ -83,7 +85,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
         *_SCALE, "ClippedLoss", "SaturatedUnits", "VanishingGradient", "ScheduleHorizon", "FrozenParameters", "TightClipping",
         "AdamEpsilon", "LowPrecision",
     ),
-    "FirstLoss": (*_SCALE, *_MISREAD),
+    "FirstLoss": (*_SCALE, *_MISREAD, "NonFinite"),
     "InitializationScale": ("InputScale",),
     "SaturatedUnits": ("InputScale", "InitializationScale"),
     "DeadUnits": (

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.objective import Objective, leaf_paths
-from nnwidgets.probes import Snapshot, make_plan, norms, update_ratio
+from nnwidgets.probes import PerLayer, Snapshot, make_plan, norms, update_ratio
 from nnwidgets.records import Notice
 from nnwidgets.trace import trace_objective
 
@@ -117,6 +117,9 @@ class Again:
         """All readings, as one probe of a snapshot that `_complete` has yet to complete."""
         snapshot = self._complete(raw)
         found: dict[str, Any] = {"objective/loss": snapshot.loss}
+        # beside what the user's step gave the optimizer, and what the optimizer gave it
+        for name, what in (("objective/gradient", "gradient"), ("applied/norm", "update")):
+            found[name] = PerLayer(snapshot.paths, snapshot.summaries[what].norm)
         for probe in self._planned:
             found |= probe(snapshot)
         return found

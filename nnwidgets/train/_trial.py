@@ -12,7 +12,7 @@ import optax
 
 from nnwidgets.records import Finding, Fork
 
-from ._experiments import Bench
+from ._experiments import Bench, with_output_bias
 from ._fork import Change
 
 STEPS, KEYS = 100, 5
@@ -49,6 +49,9 @@ def _run(change: tuple[str, Any], bench: Bench) -> Fork | None:
         )
     if what == "optimizer" and value == "adam":
         return bench.beside(Change(tx=optax.adam(1e-3)), KEYS, STEPS)
+    if what == "output bias":
+        filled = with_output_bias(bench, float(value))
+        return None if filled is None else bench.beside(filled, KEYS, STEPS)
     if what == "initialization":
         return bench.beside(Change(params=_initialized(bench.start.params)), KEYS, STEPS)
     if what == "standardize":

@@ -163,6 +163,12 @@ def test_the_first_class_only_while_validation_has_all() -> None:
     assert only(ConstantLabels().check(alone)).severity == "problem"
 
 
+def test_classes_that_only_validation_has_are_red() -> None:
+    setup = classifier(data=batches(targets=LABELS % 2), validation=batches(targets=np.full(64, 2, np.int32)))
+    assert only(SortedLabels().check(setup)).evidence["share of unseen classes in validation"] == pytest.approx(1.0)
+    assert silent(SortedLabels().check(classifier(validation=batches(targets=LABELS[::-1].copy()))))
+
+
 def test_labels_that_a_cast_makes_equal_are_red() -> None:
     def cast(params: Any, batch: Any) -> Any:
         return classify(params, (batch[0], batch[1].astype(jnp.int32)))

@@ -8,7 +8,6 @@ import numpy as np
 import optax
 
 import nnwidgets as nnw
-from tests.faults import data
 
 GROUP = "head"
 ACCEPT = {"OutputRange", "TargetScale"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as linen
 import jax
 import jax.numpy as jnp
@@ -20,8 +22,8 @@ STEPS = 200
 class Forecast(linen.Module):
     @linen.compact
     def __call__(self, series: jax.Array) -> jax.Array:
-        x = linen.RNN(linen.OptimizedLSTMCell(10))(series)[:, -1]
-        x = jnp.tanh(linen.Dense(50)(x))
+        x: Any = linen.RNN(linen.OptimizedLSTMCell(10))(series)
+        x = jnp.tanh(linen.Dense(50)(x[:, -1]))
         return jnp.tanh(linen.Dense(1)(x))  # the fault
 
 

@@ -39,7 +39,7 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
     split = data.shapes(seed, classes=10, size=10, count=1500)
     session = nnw.Session(
         nnw.from_nnx(NetworkInNetwork(fault, nnx.Rngs(seed)), cross_entropy),
-        optax.sgd(0.1, momentum=0.9),
+        optax.adam(0.01),
         data.batches(split.train, 50, seed),
         seed=seed,
     )

@@ -16,6 +16,9 @@ ACCEPT = {"SoftmaxAxis", "RowsMixed"}
 WHERE = ""
 STEPS = 200
 
+# ten clusters, three kinds of them
+KINDS = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], np.int32)
+
 
 class Classifier(linen.Module):
     axis: int
@@ -34,7 +37,7 @@ def negative_log_likelihood(probabilities: jax.Array, labels: jax.Array) -> jax.
 
 def build(seed: int = 0, fault: bool = True) -> nnw.Session:
     split = data.blobs(seed, classes=10, features=10, count=1200)
-    train, test = ((inputs, np.digitize(labels, (4, 8)).astype(np.int32)) for inputs, labels in split)
+    train, test = ((inputs, KINDS[labels.astype(int)]) for inputs, labels in split)
     model = Classifier(axis=0 if fault else -1)
     session = nnw.Session(
         nnw.from_linen(model, model.init(jax.random.key(seed), train[0][:1]), negative_log_likelihood),

@@ -52,4 +52,4 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
 def error(session: nnw.Session) -> float:
     images, labels = session.held_out
-    return float(np.mean(np.argmax(Network().apply(session.model, images), -1) != labels))
+    return float(np.mean(np.argmax(np.asarray(Network().apply(session.model, images)), -1) != labels))

@@ -54,4 +54,4 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
 def error(session: nnw.Session) -> float:
     images, labels = session.held_out
-    return float(np.mean(np.argmax(Net().apply(session.model, images), -1) != labels))
+    return float(np.mean(np.argmax(np.asarray(Net().apply(session.model, images)), -1) != labels))

@@ -59,4 +59,4 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 def error(session: nnw.Session) -> float:
     x, labels = session.held_out
     model = Lookup() if "Embed_0" in session.params else Projection()
-    return float(np.mean((model.apply(session.model, x) > 0) != labels))
+    return float(np.mean((np.asarray(model.apply(session.model, x)) > 0) != labels))

@@ -47,4 +47,4 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
 def error(session: nnw.Session) -> float:
     inputs, labels = session.held_out
-    return float(np.mean(np.argmax(Wide().apply(session.model, inputs), -1) != labels))
+    return float(np.mean(np.argmax(np.asarray(Wide().apply(session.model, inputs)), -1) != labels))

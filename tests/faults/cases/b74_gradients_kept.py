@@ -12,7 +12,7 @@ import nnwidgets as nnw
 from tests.faults import data
 
 GROUP = "optax"
-ACCEPT = {"AccumulationScale", "WrongGradient", "ExplodingGradient", "Divergence", "Oscillation"}
+ACCEPT = {"GradientMismatch", "AccumulationScale", "WrongGradient", "ExplodingGradient", "Divergence", "Oscillation"}
 WHERE = ""
 STEPS = 200
 

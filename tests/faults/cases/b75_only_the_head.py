@@ -58,4 +58,4 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
 def error(session: nnw.Session) -> float:
     images, labels = session.held_out
-    return float(np.mean(np.argmax(Classifier().apply(session.model, images, train=False), -1) != labels))
+    return float(np.mean(np.argmax(np.asarray(Classifier().apply(session.model, images, train=False)), -1) != labels))

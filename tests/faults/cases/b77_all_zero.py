@@ -46,5 +46,5 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
 
 def error(session: nnw.Session) -> float:
     inputs, labels = session.held_out
-    logits = Mlp(nn.initializers.zeros).apply(session.model, inputs)
+    logits = np.asarray(Mlp(nn.initializers.zeros).apply(session.model, inputs))
     return float(np.mean((logits > 0) != labels))

@@ -1,4 +1,4 @@
-"""Cross-entropy of one-hot targets with a logit of -inf: 0 times -inf (google-deepmind/optax#896)."""
+"""Cross-entropy of one-hot targets with a logit of -inf, 0 times -inf, in a focal loss (google-deepmind/optax#896)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
     def loss_fn(params: Any, batch: Any) -> jax.Array:
         customers, stock, bought = batch
         logits = model.apply({"params": params}, customers)
-        return optax.softmax_cross_entropy(jnp.where(stock, logits, out_of_stock), bought).mean()  # the fault
+        surprise = optax.softmax_cross_entropy(jnp.where(stock, logits, out_of_stock), bought)  # the fault
+        return jnp.mean((1 - jnp.exp(-surprise)) ** 2 * surprise)
 
     split = data.blobs(9, CHOICES, 12)
     variables: Any = model.init(jax.random.key(seed), split.train[0][:1])

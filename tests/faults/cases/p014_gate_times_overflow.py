@@ -40,7 +40,11 @@ def recordings(seed: int, count: int) -> tuple[data.Array, ...]:
 
 def build(seed: int = 0, fault: bool = True) -> nnw.Session:
     key = jax.random.key(seed)
-    params = {"log_decay": jnp.array([0.5, 0.0]), "base": jnp.zeros(2), "mix": 0.5 * jax.random.normal(key, (2, 2))}
+    params = {
+        "log_decay": jnp.array([0.7, 0.0]),
+        "base": jnp.zeros(2),
+        "mix": jnp.eye(2) + 0.1 * jax.random.normal(key, (2, 2)),
+    }
 
     def loss_fn(params: Any, batch: Any) -> jax.Array:
         age, gate, seen = batch

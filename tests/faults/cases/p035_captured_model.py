@@ -13,7 +13,7 @@ import nnwidgets as nnw
 from tests.faults import data
 
 GROUP = "gradients"
-ACCEPT = {"LossIgnoresParameters", "NothingLearned", "WrongGradient", "Plateau"}
+ACCEPT = {"StaleParameters", "LossIgnoresParameters", "NothingLearned", "WrongGradient", "Plateau"}
 WHERE = ""
 STEPS = 200
 

@@ -19,15 +19,15 @@ STEPS = 200
 
 
 class Dropping(nnx.Module):
-    """Whole features are dropped, the same ones for all rows of a batch."""
+    """Some features are dropped, the same ones for all rows of a batch."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.hidden = nnx.Linear(10, 64, rngs=rngs)
-        self.drop = nnx.Dropout(0.5, broadcast_dims=(0,), rngs=rngs)
+        self.drop = nnx.Dropout(0.3, broadcast_dims=(0,), rngs=rngs)
         self.out = nnx.Linear(64, 4, rngs=rngs)
 
     def __call__(self, x: jax.Array, rngs: nnx.Rngs | None = None) -> jax.Array:
-        return self.out(self.drop(nnx.relu(self.hidden(x)), rngs=rngs))
+        return self.out(nnx.relu(self.hidden(self.drop(x, rngs=rngs))))
 
 
 def build(seed: int = 0, fault: bool = True) -> nnw.Session:

@@ -24,8 +24,8 @@ def init(key: jax.Array, fault: bool) -> dict[str, jax.Array]:
     if fault:
         key_left = key_right = key
     return {
-        "left": 0.4 * jax.random.normal(key_left, (8, RANK)),
-        "right": 0.4 * jax.random.normal(key_right, (8, RANK)),
+        "left": 0.2 * jax.random.normal(key_left, (8, RANK)),
+        "right": 0.2 * jax.random.normal(key_right, (8, RANK)),
         "bias": jnp.zeros(()),
     }
 

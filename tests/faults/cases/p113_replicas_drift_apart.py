@@ -16,7 +16,7 @@ GROUP = "devices"
 # the gradients of the first replica are not those of the loss over all data
 ACCEPT = {"WrongGradient"}
 WHERE = ""
-STEPS = 300
+STEPS = 200
 REPLICAS = 4
 
 

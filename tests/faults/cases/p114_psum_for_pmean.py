@@ -14,7 +14,15 @@ import nnwidgets as nnw
 from tests.faults import data
 
 GROUP = "devices"
-ACCEPT = {"AccumulationScale", "WrongGradient", "LearningRateTooHigh", "Divergence", "Oscillation", "ExplodingGradient"}
+ACCEPT = {
+    "GradientMismatch",
+    "AccumulationScale",
+    "WrongGradient",
+    "LearningRateTooHigh",
+    "Divergence",
+    "Oscillation",
+    "ExplodingGradient",
+}
 WHERE = ""
 STEPS = 200
 REPLICAS = 8

@@ -15,7 +15,7 @@ from tests.faults import data
 GROUP = "speed"
 ACCEPT = {"Recompiles"}
 WHERE = ""
-STEPS = 30
+STEPS = 15
 
 
 class Network(nn.Module):

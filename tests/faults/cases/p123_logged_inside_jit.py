@@ -10,7 +10,7 @@ import nnwidgets as nnw
 from tests.faults import data
 
 GROUP = "speed"
-EXPECT = "the loss has no value yet: call monitor.record outside of jit"
+EXPECT = "loss has no value yet: call monitor.record outside of jit"
 
 
 def loud() -> None:

@@ -15,7 +15,7 @@ import optax
 import nnwidgets as nnw
 from tests.faults import data
 
-from ._networks import dense
+from ._networks import Array, dense
 
 Params = dict[str, list[dict[str, jax.Array]]]
 
@@ -44,11 +44,11 @@ def _unit(x: jax.Array) -> jax.Array:
     return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-6)
 
 
-def _clusters(seed: int, classes: int = 6, features: int = 12) -> tuple[data.Array, data.Array]:
+def _clusters(seed: int, classes: int = 6, features: int = 12) -> tuple[Array, Array]:
     return data.blobs(seed, classes, features, 2000, 0.7).train
 
 
-def _plane(seed: int, features: int = 16) -> data.Array:
+def _plane(seed: int, features: int = 16) -> Array:
     """Points near a bent surface of three dimensions, standardised."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(2000, 3))

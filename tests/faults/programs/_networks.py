@@ -8,12 +8,14 @@ from typing import Any
 import flax.linen as linen
 import jax
 import jax.numpy as jnp
+import numpy.typing as npt
 import optax
 from flax import nnx
 
 import nnwidgets as nnw
 
 Activation = Callable[[jax.Array], jax.Array]
+Array = npt.NDArray[Any]
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:

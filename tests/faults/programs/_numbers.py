@@ -15,9 +15,9 @@ import optax
 import nnwidgets as nnw
 from tests.faults import data
 
-from ._networks import dense
+from ._networks import Array, dense
 
-Targets = Callable[[data.Array, data.Array, np.random.Generator], data.Array]
+Targets = Callable[[Array, Array, np.random.Generator], Array]
 
 
 def regress(
@@ -31,7 +31,7 @@ def regress(
     size: int = 50,
     tx: optax.GradientTransformation | None = None,
     targets: Targets | None = None,
-    change: Callable[[data.Array], data.Array] | None = None,
+    change: Callable[[Array], Array] | None = None,
     **network: Any,
 ) -> nnw.Session:
     """A dense network on a smooth function of mean 0 and variance 1; `targets` makes others of it, `change` other inputs."""
@@ -173,7 +173,7 @@ def levels(inputs: Any, values: Any, rng: Any) -> Any:
 
 
 def waiting_time(inputs: Any, values: Any, rng: Any) -> Any:
-    return rng.exponential(np.exp(-values)).astype(np.float32)
+    return (np.exp(-2 * values) * rng.exponential(size=len(values)) ** 0.3).astype(np.float32)
 
 
 def waves(inputs: Any) -> Any:
@@ -197,7 +197,8 @@ def two_tasks(seed: int) -> nnw.Session:
         error = jnp.mean((number - targets["number"]) ** 2)
         return error + 0.5 * optax.softmax_cross_entropy_with_integer_labels(kind, targets["kind"]).mean()
 
-    inputs, values = data.curve(seed, 5, 1500).train
+    examples: Any = data.curve(seed, 5, 1500).train
+    inputs, values = examples
     kind = np.digitize(inputs[:, 0] + inputs[:, 1], [-0.5, 0.5]).astype(np.int32)
     rows = data.batches((inputs, values, kind), 50, seed)
     batches = [(x, {"number": number, "kind": kind}) for x, number, kind in rows]
@@ -251,7 +252,7 @@ def differential_equation(seed: int) -> nnw.Session:
         start = u(jnp.zeros(())) ** 2 + (slope(jnp.zeros(())) - 2) ** 2
         return jnp.mean(residual**2) + start
 
-    def points(step: int) -> data.Array:
+    def points(step: int) -> Array:
         return np.random.default_rng((seed, step)).uniform(0, 1.5, 64).astype(np.float32)
 
     return nnw.Session(nnw.Objective(loss_fn, _little_net(seed, 1)), optax.adam(5e-3), points, seed=seed)

@@ -16,9 +16,9 @@ from flax import nnx
 import nnwidgets as nnw
 from tests.faults import data
 
-from ._networks import cross_entropy
+from ._networks import Array, cross_entropy
 
-Images = Callable[[data.Array], data.Array]
+Images = Callable[[Array], Array]
 
 
 class Norm(linen.Module):
@@ -134,15 +134,15 @@ def classify(
     )
 
 
-def as_bytes(images: data.Array) -> data.Array:
+def as_bytes(images: Array) -> Array:
     return np.clip(255 * images, 0, 255).astype(np.uint8)
 
 
-def standardised(images: data.Array) -> data.Array:
+def standardised(images: Array) -> Array:
     return ((images - 0.14) / 0.2).astype(np.float32)
 
 
-def coloured(images: data.Array) -> data.Array:
+def coloured(images: Array) -> Array:
     return (images * np.array([1.0, 0.6, 0.3], np.float32) - 0.1).astype(np.float32)
 
 
@@ -239,7 +239,7 @@ class Maps(linen.Module):
         return linen.Conv(self.classes, (1, 1))(jnp.concatenate([fine, coarse], -1))
 
 
-def scenes(seed: int, count: int = 800) -> tuple[data.Array, data.Array]:
+def scenes(seed: int, count: int = 800) -> tuple[Array, Array]:
     """Noise with a dim and a bright rectangle; the classes of the pixels are 0, 1, 2, with the ground at about a half."""
     rng = np.random.default_rng(seed)
     images, labels = rng.normal(0, 0.15, (count, 12, 12, 1)), np.zeros((count, 12, 12), np.int32)

@@ -16,7 +16,7 @@ from flax import nnx
 import nnwidgets as nnw
 from tests.faults import data
 
-from ._networks import cross_entropy
+from ._networks import Array, cross_entropy
 
 VOCABULARY = 20
 
@@ -68,7 +68,8 @@ class Recurrent(linen.Module):
     def __call__(self, tokens: jax.Array) -> jax.Array:
         x = linen.Embed(VOCABULARY, 24)(tokens)
         cell = {"lstm": linen.LSTMCell, "gru": linen.GRUCell, "simple": linen.SimpleCell}[self.cell](32)
-        return linen.Dense(3, name="head")(linen.RNN(cell, name="scan")(x)[:, -1])
+        states: Any = linen.RNN(cell, name="scan")(x)
+        return linen.Dense(3, name="head")(states[:, -1])
 
 
 class Bag(linen.Module):
@@ -101,7 +102,7 @@ def read(seed: int, model: Any, *, tx: optax.GradientTransformation | None = Non
     )
 
 
-def chains(seed: int, count: int = 1200, length: int = 12) -> data.Array:
+def chains(seed: int, count: int = 1200, length: int = 12) -> Array:
     """Sentences in which each token mostly follows from the one before."""
     rng = np.random.default_rng(seed)
     follows = np.random.default_rng(17).dirichlet(np.full(VOCABULARY, 0.1), VOCABULARY)

@@ -15,9 +15,9 @@ import optax
 import nnwidgets as nnw
 from tests.faults import data
 
-from ._networks import LinenDense, cross_entropy, dense
+from ._networks import Array, LinenDense, cross_entropy, dense
 
-Source = Callable[[tuple[data.Array, data.Array], int, int], Any]
+Source = Callable[[tuple[Array, Array], int, int], Any]
 
 
 def classify(
@@ -32,7 +32,7 @@ def classify(
     size: int = 32,
     tx: optax.GradientTransformation | None = None,
     loss: Callable[[Any, Any], Any] = cross_entropy,
-    labels: Callable[[data.Array, int, np.random.Generator], data.Array] | None = None,
+    labels: Callable[[Array, int, np.random.Generator], Array] | None = None,
     source: Source = data.batches,
     **network: Any,
 ) -> nnw.Session:
@@ -49,21 +49,21 @@ def classify(
     )
 
 
-def one_hot(labels: data.Array, classes: int, rng: np.random.Generator) -> data.Array:
+def one_hot(labels: Array, classes: int, rng: np.random.Generator) -> Array:
     return data.one_hot(labels, classes)
 
 
-def noisy(labels: data.Array, classes: int, rng: np.random.Generator) -> data.Array:
+def noisy(labels: Array, classes: int, rng: np.random.Generator) -> Array:
     """A quarter of the labels is drawn anew."""
     drawn = rng.integers(0, classes, len(labels)).astype(np.int32)
     return np.where(rng.uniform(size=len(labels)) < 0.25, drawn, labels)
 
 
-def first_or_not(labels: data.Array, classes: int, rng: np.random.Generator) -> data.Array:
+def first_or_not(labels: Array, classes: int, rng: np.random.Generator) -> Array:
     return (labels < classes // 2).astype(np.float32)[:, None]
 
 
-def several(labels: data.Array, classes: int, rng: np.random.Generator) -> data.Array:
+def several(labels: Array, classes: int, rng: np.random.Generator) -> Array:
     """Each class has its own set of six tags."""
     tags = np.random.default_rng(5).uniform(size=(classes, 6)) < 0.4
     return tags[labels].astype(np.float32)
@@ -120,7 +120,7 @@ def keras_binary(probabilities: Any, targets: Any) -> Any:
     return keras.losses.BinaryCrossentropy()(targets, probabilities)
 
 
-def drawn_at_random(examples: tuple[data.Array, data.Array], size: int, seed: int) -> Callable[[int], Any]:
+def drawn_at_random(examples: tuple[Array, Array], size: int, seed: int) -> Callable[[int], Any]:
     def batch(step: int) -> Any:
         rows = np.random.default_rng((seed, step)).integers(0, len(examples[0]), size)
         return tuple(part[rows] for part in examples)
@@ -131,7 +131,7 @@ def drawn_at_random(examples: tuple[data.Array, data.Array], size: int, seed: in
 class Loader:
     """Another order at each epoch, as PyTorch's loader has."""
 
-    def __init__(self, examples: tuple[data.Array, data.Array], size: int, seed: int) -> None:
+    def __init__(self, examples: tuple[Array, Array], size: int, seed: int) -> None:
         self.examples, self.size, self.rng = examples, size, np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -141,11 +141,11 @@ class Loader:
         yield from data.batches(self.examples, self.size, int(self.rng.integers(1 << 30)))
 
 
-def on_device(examples: tuple[data.Array, data.Array], size: int, seed: int) -> list[Any]:
+def on_device(examples: tuple[Array, Array], size: int, seed: int) -> list[Any]:
     return [tuple(map(jnp.asarray, batch)) for batch in data.batches(examples, size, seed)]
 
 
-def mixed_up(examples: tuple[data.Array, data.Array], size: int, seed: int) -> Callable[[int], Any]:
+def mixed_up(examples: tuple[Array, Array], size: int, seed: int) -> Callable[[int], Any]:
     """Each example is a mixture of two, with the same mixture of labels."""
     one, other = drawn_at_random(examples, size, seed), drawn_at_random(examples, size, seed + 1)
 
@@ -156,11 +156,11 @@ def mixed_up(examples: tuple[data.Array, data.Array], size: int, seed: int) -> C
     return batch
 
 
-def all_at_once(examples: tuple[data.Array, data.Array], size: int, seed: int) -> list[Any]:
+def all_at_once(examples: tuple[Array, Array], size: int, seed: int) -> list[Any]:
     return [examples]
 
 
-def far_outside(examples: tuple[data.Array, data.Array], size: int, seed: int) -> list[Any]:
+def far_outside(examples: tuple[Array, Array], size: int, seed: int) -> list[Any]:
     """Standardised inputs with heavy tails: a few reach ten standard deviations."""
     inputs, labels = examples
     rng = np.random.default_rng(seed)
