@@ -9,12 +9,13 @@ import jax
 import numpy as np
 
 from nnwidgets.records import Finding
-from nnwidgets.trace import Value, is_key
+from nnwidgets.trace import Op, Value, is_key
 
 from ._batch_norms import batch_norms_of
 from ._dropouts import Dropout, dropouts_of
+from ._functions import maker, plain
 from ._parts import after, before
-from ._setup import Setup
+from ._setup import Setup, Traced
 from ._told import told
 
 _PRODUCTS = ("dot_general", "conv_general_dilated")
@@ -149,7 +150,22 @@ class DropoutKey:
                 line=traced.line(dropout.op),
                 rate=round(dropout.rate, 6),
             )
-        return None
+        return self._drawn_while_tracing(setup)
+
+    def _drawn_while_tracing(self, setup: Setup) -> Finding | None:
+        """A mask that is no operation but a constant: it was drawn when the program was traced, and scales what it keeps."""
+        counts = [len(_constant_masks(traced)) for traced in (setup.train, setup.evaluation)]
+        masks = _constant_masks(setup.train)
+        if counts[0] <= counts[1]:
+            return None
+        return told(
+            self,
+            "A dropout's mask is a constant of the compiled step: it was drawn once, when the step was traced, and is the same at "
+            "every step.",
+            "Hand the step's key to the dropout (nnx.Rngs(rng) in the loss); what is captured from outside is drawn only once.",
+            line=setup.train.line(masks[0]),
+            masks=len(masks),
+        )
 
     def _stands_still(self, setup: Setup, states: set[int]) -> bool:
         key = jax.random.fold_in(setup.key, 0)
@@ -160,3 +176,27 @@ class DropoutKey:
 
 def _plain(leaf: object) -> object:
     return np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)  # pyright: ignore[reportArgumentType]
+
+
+def _constant_masks(traced: Traced) -> list[Op]:
+    """Choices between 0 and scaled data by booleans that depend on no input of the program."""
+    found = []
+    for op in traced.program.ops:
+        if op.primitive != "select_n" or len(op.inputs) != 3 or not op.outputs[0].data:
+            continue
+        mask, *branches = op.inputs
+        kept = [each for each in branches if each.data]
+        zero = any(plain(traced.program, each).const == 0 for each in branches)
+        drawn = mask.aval.dtype.kind == "b" and mask.aval.size > 1 and not traced.depends(mask)
+        if zero and drawn and len(kept) == 1 and _is_scaled(traced, kept[0]):
+            found.append(op)
+    return found
+
+
+def _is_scaled(traced: Traced, value: Value) -> bool:
+    """Whether it was divided by a share, as what a dropout keeps is."""
+    op = maker(traced.program, value)
+    if op is None or op.primitive not in ("div", "mul"):
+        return False
+    factor = plain(traced.program, op.inputs[1]).const
+    return factor is not None and (0 < factor < 1 if op.primitive == "div" else factor > 1)

@@ -31,7 +31,14 @@ class BatchNormLag:
         loss = course_of(history, steps=self.steps)
         both = validated(history, least=1)
         start = loss.start + 2 * loss.noise
-        if start <= 0 or both.train[0] >= loss.start or both.validation[0] < self.factor * start:
+        far = both.validation[0] >= self.factor * start
+        # it comes nearer as the averages do: a network that has learned its training data by heart goes the other way
+        nearer = (
+            both.validation[0] > 0.25 * start
+            and both.validation[0] > 10 * both.train[0]
+            and both.validation[-1] < 0.5 * both.validation[0]
+        )
+        if start <= 0 or both.train[0] >= loss.start or not (far or nearer):
             return None
         return Finding(
             rule="BatchNormLag",

@@ -26,7 +26,7 @@ class GradientMismatch:
     """
 
     factor: float = 1.5
-    rows: int = 5
+    rows: int = 3
 
     def check(self, history: History) -> Finding | None:
         """The median ratio of both norms over the steps at which both were read.
@@ -65,7 +65,7 @@ class GradientMismatch:
 class StaleParameters:
     """The loss that the step computes is not the loss at the parameters that it trains: it works on older ones.
 
-    A `nnw.Monitor` computes the objective's loss once more at the parameters before the step. It agreed with the
+    A `nnw.Monitor` computes the objective's loss once more at the parameters before the step. It is close to the
     loop's at first, and parts from it as the parameters move. Usual causes: a model captured by jax.jit in a closure,
     an nnx model that is split once and not again, a step function that ignores its argument.
 
@@ -74,8 +74,8 @@ class StaleParameters:
         rows: readings of both, at least.
     """
 
-    apart: float = 0.05
-    rows: int = 5
+    apart: float = 0.1
+    rows: int = 3
 
     def check(self, history: History) -> Finding | None:
         """The loop's loss against the objective's, at first and in the last half.
@@ -90,11 +90,9 @@ class StaleParameters:
         steps, told, own = steps[known], told[known, 0], own[known, 0]
         difference = np.abs(told - own) / np.maximum(np.maximum(np.abs(told), np.abs(own)), 1e-6)
         late = difference[len(difference) // 2 :]
-        if (
-            difference[0] > 0.01
-            or float(np.median(late)) < self.apart
-            or float(np.quantile(late, 0.25)) < self.apart / 2
-        ):
+        # without the step's key a dropout makes them differ, but not more and more, and not always in one direction
+        apart = float(np.quantile(late, 0.25)) > max(self.apart, 2 * float(difference[0]))
+        if not apart or len(set(np.sign(told - own)[len(told) // 2 :])) > 1:
             return None
         return Finding(
             rule="StaleParameters",
@@ -104,7 +102,7 @@ class StaleParameters:
             evidence={"loss of the loop": float(told[-1]), "loss at its parameters": float(own[-1])}
             | {"first difference": float(difference[0]), "median difference": float(np.median(late))},
             explanation=f"The step's loss is {told[-1]:.4g}, but at the parameters that it trains the loss is {own[-1]:.4g}; "
-            "at first both agreed: loss and gradients are those of older parameters.",
+            "at first both were close: loss and gradients are those of older parameters.",
             remedy="Hand the parameters to the compiled step as an argument; what jax.jit captures stays as it was.",
         )
 

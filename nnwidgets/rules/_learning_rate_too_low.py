@@ -40,7 +40,7 @@ class LearningRateTooLow:
         levelled = early - 3 * late > 3 * error * np.sqrt(20)
         if loss.start - loss.end > fallen * loss.scale + 4 * loss.noise or levelled:
             return None
-        if middle >= self.ratio and not (late > 0.3 * early > 0 and loss.falls(2, 4)):
+        if middle >= self.ratio and not (late > 0 and loss.falls(0, 4)):
             return None
         return Finding(
             rule="LearningRateTooLow",

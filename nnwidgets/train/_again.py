@@ -12,7 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
+from nnwidgets.lint import Setup, facts_of
 from nnwidgets.objective import Objective, leaf_paths
 from nnwidgets.probes import PerLayer, Snapshot, make_plan, norms, update_ratio
 from nnwidgets.records import Notice
@@ -54,6 +56,11 @@ class Again:
         self._capture: Any = None
         self._told: tuple[int, Any] | None = None
         self._planned: tuple[Any, ...] = ()
+
+    @property
+    def planned(self) -> bool:
+        """Whether the step that is being made will be read."""
+        return self._before is not None
 
     def forget(self) -> None:
         """What `record` saw last is not what the next step starts from."""
@@ -159,6 +166,10 @@ class Again:
         except Exception as error:
             message = f"no activations, since the loss could not be traced: {error}"
             desk.notices.append(Notice("trace", message, traceback.format_exc()))
+        try:
+            desk.history.facts = facts_of(Setup(self._objective, optax.identity(), [raw.batch], params=raw.params))
+        except Exception as error:
+            desk.notices.append(Notice("facts", f"the loss is not known: {error}", traceback.format_exc()))
         raw = replace(raw, watched=self._watched, capture=self._capture)
         plans, notices = make_plan((*_IN_THE_STEP, *self._probes), jax.eval_shape(self._complete, raw))
         self._planned = tuple(probe for plan in plans for probe in plan.probes if probe not in _IN_THE_STEP)

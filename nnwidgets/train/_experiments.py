@@ -92,9 +92,10 @@ def _lower(bench: Bench) -> Outcome:
 def _higher(bench: Bench) -> Outcome:
     """Nearly every run gains by larger steps at first: what counts is a gain that the run as it is stays far from."""
     found = bench.beside(Change(multiplier=10.0), steps=2 * STEPS)
-    start, far = float(np.mean(found.unchanged[:, 0])), 0.25
-    gain = -found.difference > far * abs(start)
-    return Outcome(found.better is True and gain, f"with ten times the learning rate from the start {_ends(found)}")
+    start, last = float(np.mean(found.unchanged[:, 0])), max(1, found.changed.shape[1] // 10)
+    gains = [start - float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed)]
+    far = gains[1] > 3 * max(gains[0], 0.0) and gains[1] - gains[0] > 0.1 * abs(start)
+    return Outcome(found.better is True and far, f"with ten times the learning rate from the start {_ends(found)}")
 
 
 def _float32(bench: Bench) -> Outcome:
@@ -114,7 +115,9 @@ def _float32(bench: Bench) -> Outcome:
     found = fork(
         (unchanged, Way(programs, start, 1.0)), batches, bench.key, KEYS, change="float32 parameters", other=batches
     )
-    far = -found.difference > 0.02 * abs(float(np.mean(found.unchanged[:, 0])))
+    last = max(1, found.changed.shape[1] // 10)
+    ends = [float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed)]
+    far = ends[0] - ends[1] > 0.1 * abs(ends[0])
     return Outcome(found.better is True and far, f"with the parameters kept in float32 {_ends(found)}")
 
 
@@ -206,7 +209,7 @@ def _shuffled_labels(bench: Bench) -> Outcome:
 def _train_and_evaluation(bench: Bench) -> Outcome:
     train, evaluation = bench.loss(bench.batches[0]), bench.loss(bench.batches[0], train=False)
     # dropout makes training worse; a network that is right is never much worse in evaluation
-    worse = evaluation > 1.5 * train and evaluation - train > 0.05 * abs(bench.loss(bench.batches[0], bench.start))
+    worse = evaluation > 1.5 * train and evaluation - train > 0.02 * abs(bench.loss(bench.batches[0], bench.start))
     return Outcome(worse, f"on the same batch the loss is {train:.4g} in training and {evaluation:.4g} in evaluation")
 
 
@@ -218,8 +221,11 @@ def _larger_batch(bench: Bench) -> Outcome:
         jax.tree.map(lambda *parts: np.concatenate(parts), *bench.batches[4 * i : 4 * i + 4])
         for i in range(min(count, STEPS))
     ]
-    found = bench.with_batches(joined, "batches of four times the size")
-    return Outcome(found.better is True, f"with batches of four times the size, at as many steps, {_ends(found)}")
+    found = bench.with_batches(joined, "batches of four times the size", keys=5)
+    last = max(1, found.changed.shape[1] // 10)
+    ends = [curves[:, -last:].mean(axis=1) for curves in (found.unchanged, found.changed)]
+    far = bool((ends[1] < ends[0]).all()) and float(ends[1].mean()) < 0.6 * float(ends[0].mean())
+    return Outcome(far, f"with batches of four times the size, at as many steps, {_ends(found)}")
 
 
 EXPERIMENTS: dict[str, Callable[[Bench], Outcome]] = {

@@ -273,7 +273,8 @@ class Monitor(Watchable):
 
     def _look_at_norms(self, step: int, carried: InstrumentedState, alone: bool) -> None:
         governor = self._desk.governor
-        if governor.due("norms") or (alone and governor.budget):
+        # a step that is read again has both, to be compared
+        if governor.due("norms") or ((alone or self._again.planned) and governor.budget):
             started, first = time.perf_counter(), not self._norms.looked
             self._norms.look(step, carried)
             seconds = time.perf_counter() - started

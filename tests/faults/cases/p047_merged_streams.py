@@ -22,8 +22,8 @@ class Dropping(nnx.Module):
     """Some features are dropped, the same ones for all rows of a batch."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
-        self.hidden = nnx.Linear(10, 64, rngs=rngs)
-        self.drop = nnx.Dropout(0.3, broadcast_dims=(0,), rngs=rngs)
+        self.hidden = nnx.Linear(24, 64, rngs=rngs)
+        self.drop = nnx.Dropout(0.5, broadcast_dims=(0,), rngs=rngs)
         self.out = nnx.Linear(64, 4, rngs=rngs)
 
     def __call__(self, x: jax.Array, rngs: nnx.Rngs | None = None) -> jax.Array:
@@ -41,13 +41,13 @@ def build(seed: int = 0, fault: bool = True) -> nnw.Session:
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
         return loss, {"outputs": logits, "targets": labels}
 
-    split = data.blobs(47, spread=0.9)
+    split = data.blobs(47, 4, 24, 900, spread=0.9)
     objective = nnw.Objective(loss_fn, params)
     batches = data.batches(split.train, 30, seed)
     return nnw.Session(objective, optax.adam(5e-3), batches, validation=[split.test], seed=seed)
 
 
 def error(session: nnw.Session) -> float:
-    test = data.blobs(47, spread=0.9).test
+    test = data.blobs(47, 4, 24, 900, spread=0.9).test
     _, (_, aux) = session.objective(session.params, session.state, test, jax.random.key(0), False)
     return float(np.mean(np.argmax(np.asarray(aux["outputs"]), -1) != test[1]))

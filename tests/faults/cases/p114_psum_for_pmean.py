@@ -45,7 +45,7 @@ def run(seed: int = 0, fault: bool = True, steps: int = STEPS) -> tuple[nnw.Moni
     model = Network()
     variables = model.init(jax.random.key(seed), train[0][:1])
     monitor = nnw.Monitor(nnw.from_linen(model, variables, mean_squared_error), seed=seed)
-    tx = monitor.instrument(optax.sgd(0.05, momentum=0.9))
+    tx = monitor.instrument(optax.sgd(0.1, momentum=0.9))
     params = variables["params"]
     opt_state = tx.init(params)
     average = jax.lax.psum if fault else jax.lax.pmean
