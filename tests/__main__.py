@@ -5,6 +5,7 @@ Arguments are names of stages: ``python -m tests format lint`` runs these two.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -27,6 +28,11 @@ STAGES = {
     "browser": [*PYTEST, "tests/browser"],
 }
 
+# Under load XLA's thread pool was seen to stand still for good (kernels waiting in block_until_ready for minutes, all of
+# their threads asleep); with one thread per operation it was not.
+_FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+ENVIRONMENT = {**os.environ, "XLA_FLAGS": _FLAGS}
+
 
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in STAGES]
@@ -36,7 +42,7 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         print(f"\n=== {name}: {shlex.join(STAGES[name][1:] if name != 'imports' else STAGES[name])}", flush=True)
         started = time.perf_counter()
-        code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False, env=ENVIRONMENT).returncode
         if code:
             print(f"=== {name} failed (exit {code})", file=sys.stderr, flush=True)
             return 1

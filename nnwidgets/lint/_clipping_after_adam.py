@@ -32,7 +32,7 @@ class ClippingAfterAdam:
     def check(self, setup: Setup) -> Finding | None:
         """Whether updates are pinned, and to what."""
         tried = trials(setup)
-        if tried is None or not tried.period or not tried.is_normalised:
+        if tried is None or not tried.period or not tried.is_normalised or _is_bounded_by_itself(setup):
             return None
         bound = _bound(tried)
         if bound is None:
@@ -66,6 +66,13 @@ class ClippingAfterAdam:
             grads = setup.gradient(setup.params, setup.state, batch, jax.random.fold_in(setup.key, step))[1]
             sizes.append(norm([np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(grads)]))
         return [size for size in sizes if np.isfinite(size)] or [1.0]
+
+
+def _is_bounded_by_itself(setup: Setup) -> bool:
+    """Whether an optimizer's own arithmetic keeps its updates within a bound, however large its moments are made."""
+    names: list[str] = []
+    replace_nodes(setup.opt_state, lambda node: names.append(type(node).__name__) is not None, lambda node: node)
+    return any("ScheduleFree" in name or "SM3" in name.upper() for name in names)
 
 
 def _bound(tried: Trials) -> tuple[str, float] | None:

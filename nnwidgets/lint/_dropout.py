@@ -160,8 +160,8 @@ class DropoutKey:
             return None
         return told(
             self,
-            "A dropout's mask is a constant of the compiled step: it was drawn once, when the step was traced, and is the same at "
-            "every step.",
+            "A dropout's mask is a constant of the compiled step: it was drawn once, when the step was traced, and is the "
+            "same at every step.",
             "Hand the step's key to the dropout (nnx.Rngs(rng) in the loss); what is captured from outside is drawn only once.",
             line=setup.train.line(masks[0]),
             masks=len(masks),

@@ -64,7 +64,8 @@ class SigmoidForExclusiveClasses:
         """A binary cross-entropy for each of three or more classes, where each label has exactly one."""
         traced, head = setup.train, setup.train.head
         classes = head.logits.aval.shape[-1] if head.logits is not None and head.logits.aval.shape else 0
-        if head.loss != "sigmoid cross-entropy" or classes < 3:
+        # a focal loss weighs its terms: then it is meant
+        if head.loss != "sigmoid cross-entropy" or classes < 3 or (head.kinds("softplus") and head.kinds("sigmoid")):
             return None
         labels = _rows_of_labels(setup, classes)
         if labels is None or not set(np.unique(labels)) <= {0, 1} or not (labels.sum(-1) == 1).all() or len(labels) < 8:

@@ -35,7 +35,9 @@ class Diagnosis:
         checks: what was measured against an expectation.
         passed: names of the rules that looked and found nothing.
         steps: made by the run.
-        seconds: of the debugger's own time: judging, experiments and trials, without the run's steps.
+        seconds: of the debugger's own time: judging, experiments and trials, without the run's steps and without compiling.
+        static_seconds: the part of them that was spent before the first step.
+        compile_seconds: that XLA compiled programs for the debugger.
     """
 
     findings: tuple[Finding, ...]
@@ -43,6 +45,8 @@ class Diagnosis:
     passed: tuple[str, ...] = ()
     steps: int = 0
     seconds: float = 0.0
+    static_seconds: float = 0.0
+    compile_seconds: float = 0.0
     notices: tuple[str, ...] = field(default=(), repr=False)
 
     @property

@@ -10,6 +10,7 @@ from ._gradient_mismatch import GradientMismatch as GradientMismatch
 from ._gradient_mismatch import StaleParameters as StaleParameters
 from ._learning_rate_too_high import LearningRateTooHigh as LearningRateTooHigh
 from ._learning_rate_too_low import LearningRateTooLow as LearningRateTooLow
+from ._misaligned_labels import MisalignedLabels as MisalignedLabels
 from ._negative_loss import NegativeLoss as NegativeLoss
 from ._non_finite import NonFinite as NonFinite
 from ._nothing_changes import NothingChanges as NothingChanges
@@ -54,6 +55,7 @@ DEFAULT_RULES = (
     BatchTooSmall(),
     Plateau(),
     NothingLearned(),
+    MisalignedLabels(),
     Overfitting(),
     ValidationBetter(),
     BatchNormLag(),

@@ -113,4 +113,4 @@ def _together(history: History, one: str, other: str) -> tuple[Floats, Floats, F
         raise UnknownReading(f"{one!r} and {other!r} are needed.")
     first, second = history[one], history[other]
     steps, mine, theirs = np.intersect1d(first.steps, second.steps, return_indices=True)
-    return steps, first.values[mine].astype(np.float64), second.values[theirs].astype(np.float64)
+    return steps.astype(np.float64), first.values[mine].astype(np.float64), second.values[theirs].astype(np.float64)

@@ -33,14 +33,15 @@ class LearningRateTooLow:
         middle = float(np.median(known)) if len(known) else np.inf
         if len(loss.values) < self.steps or not middle > 0 or is_warming_up(history):
             return None
-        fallen = self.fallen if middle < self.ratio else self.fallen_with_usual_steps
+        small = middle < self.ratio
+        fallen = self.fallen if small else self.fallen_with_usual_steps
         quarters = [float(np.median(loss.part(i, i + 1))) for i in range(4)]
         early, late = quarters[0] - quarters[1], quarters[2] - quarters[3]
         error = 1.25 * loss.noise / np.sqrt(len(loss.values) / 4)
         levelled = early - 3 * late > 3 * error * np.sqrt(20)
-        if loss.start - loss.end > fallen * loss.scale + 4 * loss.noise or levelled:
+        if loss.start - loss.end > fallen * loss.scale + small * 4 * loss.noise or levelled:
             return None
-        if middle >= self.ratio and not (late > 0 and loss.falls(0, 4)):
+        if not small and not (late > 0 and loss.falls(0, 4)):
             return None
         return Finding(
             rule="LearningRateTooLow",

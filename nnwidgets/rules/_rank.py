@@ -82,7 +82,8 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "UpdateRatio": (*_SCALE, *_WIRING, "StrongDecay", "ClippingAfterAdam", "LearningRateTooHigh"),
     "LearningRateTooHigh": (*_SCALE, *_WIRING, "LossForTargets", "WrongGradient", "ClippingAfterAdam"),
     "LearningRateTooLow": (
-        *_SCALE, "ClippedLoss", "SaturatedUnits", "VanishingGradient", "ScheduleHorizon", "FrozenParameters", "TightClipping",
+        "MisalignedLabels", *_SCALE, "ClippedLoss", "SaturatedUnits", "VanishingGradient", "ScheduleHorizon",
+        "FrozenParameters", "TightClipping",
         "AdamEpsilon", "LowPrecision",
     ),
     "FirstLoss": (*_SCALE, *_MISREAD, "NonFinite"),

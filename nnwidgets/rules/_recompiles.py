@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnwidgets.records import Finding, History
+from nnwidgets.records import Finding, History, UnknownReading
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Recompiles:
 
     Attributes:
         after: steps that compile as a matter of course.
+        fewest: steps beyond these, before it speaks.
         steps: that are looked at, the newest.
         share: of them at which something was compiled, from which on it speaks.
     """
 
-    after: int = 5
+    after: int = 3
+    fewest: int = 8
     steps: int = 20
     share: float = 0.6
 
@@ -31,14 +33,15 @@ class Recompiles:
         """Whether most of the newest steps compiled.
 
         Raises:
-            UnknownReading: not one step has compiled anything yet.
+            UnknownReading: not one step has compiled anything yet, or there were too few.
         """
         counted = history["run/compiles"]
         newest = history.latest("train/loss")
-        if newest is None or newest[0] < self.after + self.steps:
-            return None
-        late = counted.steps[(counted.steps > newest[0] - self.steps) & (counted.values[:, 0] > 0)]
-        found = len(np.unique(late)) / self.steps
+        looked = min(self.steps, int(newest[0]) - self.after) if newest is not None else 0
+        if newest is None or looked < self.fewest:
+            raise UnknownReading(f"{self.fewest} steps are needed after the first {self.after}.")
+        late = counted.steps[(counted.steps > newest[0] - looked) & (counted.values[:, 0] > 0)]
+        found = len(np.unique(late)) / looked
         if found < self.share:
             return None
         return Finding(
@@ -46,8 +49,8 @@ class Recompiles:
             severity="problem",
             where="",
             step=int(newest[0]),
-            evidence={"share of steps that compiled": found, "steps looked at": self.steps},
-            explanation=f"{100 * found:.0f} % of the newest {self.steps} steps compiled a program anew.",
+            evidence={"share of steps that compiled": found, "steps looked at": looked},
+            explanation=f"{100 * found:.0f} % of the newest {looked} steps compiled a program anew.",
             remedy="Make the step function once, outside the loop; hand in what changes as an array; keep shapes and "
             "dtypes the same (jnp.asarray(x, jnp.float32) for numbers, drop the short last batch).",
         )

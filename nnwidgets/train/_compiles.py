@@ -1,22 +1,40 @@
-"""How many programs XLA has compiled in this process."""
+"""How many programs XLA has compiled in this process, and how long that took."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jax
 
-_EVENT = "/jax/core/compile/backend_compile_duration"
-_count = 0
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+_LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 
 
-def compiles() -> int:
-    """Programs compiled since the first call of this function; JAX tells of each."""
-    global _count
-    if _count == 0:
-        _count = 1
-        jax.monitoring.register_event_duration_secs_listener(_hear)
-    return _count
+@dataclass
+class Compiles:
+    """What JAX has told since `listen` was called first.
+
+    Attributes:
+        count: programs compiled.
+        seconds: that lowering and compiling them took.
+    """
+
+    count: int = 0
+    seconds: float = 0.0
+    listening: bool = False
+
+    def hear(self, event: str, duration: float, **_: object) -> None:
+        """What JAX tells of its own work."""
+        self.count += event == _COMPILED
+        self.seconds += duration if event in (_COMPILED, _LOWERED) else 0.0
 
 
-def _hear(event: str, duration: float, **_: object) -> None:
-    global _count
-    _count += event == _EVENT
+_compiles = Compiles()
+
+
+def compiles() -> Compiles:
+    """The one count of this process; JAX is listened to from the first call on."""
+    if not _compiles.listening:
+        _compiles.listening = True
+        jax.monitoring.register_event_duration_secs_listener(_compiles.hear)
+    return _compiles

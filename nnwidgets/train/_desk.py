@@ -73,7 +73,7 @@ class Desk:
         self._static: tuple[Finding, ...] = ()
         self._settled: dict[tuple[str, str], Finding] = {}
         self._judged = -1
-        self._compiled = compiles()
+        self._compiled = compiles().count
         self._told: set[str] = set()
         self._obeyed = False
 
@@ -186,7 +186,7 @@ class Desk:
 
     def _note_compiles(self, step: int) -> None:
         """What a step compiled; one that compiled nothing is not noted."""
-        known, self._compiled = self._compiled, compiles()
+        known, self._compiled = self._compiled, compiles().count
         if self._compiled > known:
             self.history.add_scalar("run/compiles", step, self._compiled - known)
 

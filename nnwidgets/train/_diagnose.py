@@ -11,6 +11,7 @@ import numpy as np
 
 from nnwidgets.records import Check, Facts, Finding, Notice
 
+from ._compiles import compiles
 from ._experiments import Bench, Outcome, try_out
 from ._trial import try_remedy
 
@@ -64,14 +65,16 @@ def checks_of(facts: Facts, losses: Sequence[float]) -> tuple[Check, ...]:
 
 
 class Stopwatch:
-    """Seconds of the debugger's own work, in parts that are added up."""
+    """Seconds of the debugger's own work, in parts that are added up; what XLA compiles meanwhile is counted apart."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = self.compiling = 0.0
 
     def __enter__(self) -> Stopwatch:
-        self._started = time.perf_counter()
+        self._started, self._compiled = time.perf_counter(), compiles().seconds
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.seconds += time.perf_counter() - self._started
+        compiled = compiles().seconds - self._compiled
+        self.compiling += compiled
+        self.seconds += time.perf_counter() - self._started - compiled

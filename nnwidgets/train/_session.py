@@ -386,6 +386,7 @@ class Session(Watchable):
         with watch, self._standing_still("diagnose"):
             self.timeline.keep(self._here, pin=True)
             setup = self._lint()
+        static = watch.seconds
         self.run(steps)
         with watch, self._standing_still("diagnose"):
             bench = self._bench(setup)
@@ -399,6 +400,7 @@ class Session(Watchable):
         losses = self.timeline.losses
         return Diagnosis(
             tuple(findings), checks_of(self.history.facts, losses), passed, self.step - began, watch.seconds,
+            static, watch.compiling,
             tuple(f"{each.source}: {each.message}" for each in self.notices),
         )  # fmt: skip
 

@@ -12,7 +12,7 @@ import nnwidgets as nnw
 from tests.faults import data
 
 GROUP = "optax"
-ACCEPT = {"AccumulationScale", "LearningRateTooHigh", "Divergence", "Oscillation"}
+ACCEPT = {"AccumulationScale", "LearningRateTooHigh", "Divergence", "ExplodingGradient", "Oscillation"}
 WHERE = ""
 STEPS = 400
 MICRO_BATCHES = 8

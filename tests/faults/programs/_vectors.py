@@ -91,11 +91,11 @@ def binary(logits: Any, targets: Any) -> Any:
 
 
 def hinge(logits: Any, labels: Any) -> Any:
-    return optax.multiclass_hinge_loss(logits, labels).mean()
+    return optax.losses.multiclass_hinge_loss(logits, labels).mean()
 
 
 def poly(logits: Any, targets: Any) -> Any:
-    return optax.poly_loss_cross_entropy(logits, targets, epsilon=1.0).mean()
+    return optax.losses.poly_loss_cross_entropy(logits, targets, epsilon=1.0).mean()
 
 
 def guarded_log(probabilities: Any, targets: Any) -> Any:
