@@ -28,8 +28,8 @@ STAGES = {
     "browser": [*PYTEST, "tests/browser"],
 }
 
-# Under load XLA's thread pool was seen to stand still for good (kernels waiting in block_until_ready for minutes, all of
-# their threads asleep); with one thread per operation it was not.
+# Under load XLA's thread pool on a CPU was seen to stand still for good: kernels in block_until_ready for minutes, all of
+# their threads asleep. Others saw the same, and that it does not come with one thread an operation (PyAutoFit#1530).
 _FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 ENVIRONMENT = {**os.environ, "XLA_FLAGS": _FLAGS}
 

@@ -62,4 +62,4 @@ DEFAULT_RULES = (
     Recompiles(),
 )
 # What can only be said when a run is over: while it goes on, these would speak of every healthy one.
-FINAL_RULES = (BatchTooLarge(), StillImproving())
+FINAL_RULES = (LearningRateTooLow(creeping=True), BatchTooLarge(), StillImproving())

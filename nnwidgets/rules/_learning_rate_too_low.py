@@ -13,17 +13,23 @@ from ._course import course_of, is_warming_up, tensors_of
 
 @dataclass(frozen=True)
 class LearningRateTooLow:
-    """The loss creeps: it falls as slowly at the end as at first, or the update is below a ten-thousandth of the parameter.
+    """The parameters hardly move: the update is far below a ten-thousandth of the parameter, and the loss creeps.
 
     A suspicion: a fork with ten times the learning rate confirms it, if it ends far lower. Nothing is said while the
-    updates still grow, as in a warm-up, or where the loss has fallen by more than a half (a tenth where updates are that
-    small). Usual: a thousandth (CS231n notes).
+    updates still grow, as in a warm-up, or where the loss has fallen by more than a tenth. Usual: a thousandth (CS231n notes).
+
+    Attributes:
+        steps: of the run, at least.
+        ratio: update over parameter of the middle tensor.
+        fallen: share of its first value by which the loss fell.
+        creeping: speak of runs with usual updates instead, whose loss falls as slowly at the end as at first, and by less than
+            half; many healthy runs are like that, so only an experiment can tell.
     """
 
     steps: int = 100
     ratio: float = 1e-4
     fallen: float = 0.1
-    fallen_with_usual_steps: float = 0.5
+    creeping: bool = False
 
     def check(self, history: History) -> Finding | None:
         """Small updates of the middle tensor, and a loss that is near its start and does not level off."""
@@ -34,7 +40,9 @@ class LearningRateTooLow:
         if len(loss.values) < self.steps or not middle > 0 or is_warming_up(history):
             return None
         small = middle < self.ratio
-        fallen = self.fallen if small else self.fallen_with_usual_steps
+        if small == self.creeping:
+            return None
+        fallen = self.fallen if small else 0.5
         quarters = [float(np.median(loss.part(i, i + 1))) for i in range(4)]
         early, late = quarters[0] - quarters[1], quarters[2] - quarters[3]
         error = 1.25 * loss.noise / np.sqrt(len(loss.values) / 4)

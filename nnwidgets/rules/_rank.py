@@ -74,7 +74,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
         "LowPrecision", "AdamEpsilon", "TightClipping", "LearningRateTooHigh", "UpdateRatio", "ExplodingGradient", "Divergence",
     ),
     "Divergence": (
-        *_SCALE, "FirstLoss", "LabelRange", "LossForTargets", "WrongGradient", *_WIRING, "StrongDecay", "LearningRateTooHigh",
+        *_SCALE, "LabelRange", "LossForTargets", "WrongGradient", *_WIRING, "StrongDecay", "LearningRateTooHigh",
         "UpdateRatio", "ExplodingGradient",
     ),
     "ExplodingGradient": (*_SCALE, "LossForTargets", "UnguardedLog", *_WIRING, "LearningRateTooHigh", "UpdateRatio"),

@@ -187,7 +187,7 @@ class Desk:
     def _note_compiles(self, step: int) -> None:
         """What a step compiled; one that compiled nothing is not noted."""
         known, self._compiled = self._compiled, compiles().count
-        if self._compiled > known:
+        if self._compiled > known and self.governor.budget:
             self.history.add_scalar("run/compiles", step, self._compiled - known)
 
     def show(self, state: RunState | None = None, message: str | None = None, force: bool = False) -> None:
