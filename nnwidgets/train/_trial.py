@@ -13,7 +13,8 @@ import optax
 from nnwidgets.records import Finding, Fork
 
 from ._experiments import Bench, with_output_bias
-from ._fork import Change
+from ._fork import Change, Way, fork
+from ._programs import Programs
 
 STEPS, KEYS = 100, 5
 
@@ -27,6 +28,8 @@ def try_remedy(finding: Finding, bench: Bench) -> Finding:
     """
     if finding.change is None:
         return finding
+    if finding.change[0] == "objective":
+        return _try_loss(finding, str(finding.change[1]), bench)
     found = _run(finding.change, bench)
     if found is None:
         return replace(finding, tried="this remedy cannot be tried by itself")
@@ -36,6 +39,31 @@ def try_remedy(finding: Finding, bench: Bench) -> Finding:
     helped = found.better is True or (np.isfinite(after) and not np.isfinite(before))
     verdict = "it helped" if helped else "it did not help" if found.better is False else "no difference that is certain"
     words = f"{found.change}: loss after {steps} steps {before:.4g} -> {after:.4g} over {keys} keys, {verdict}"
+    return replace(finding, tried=words, verified=helped)
+
+
+def _try_loss(finding: Finding, name: str, bench: Bench) -> Finding:
+    """Two losses have no common scale: both ways are judged by both.
+
+    It helped if it is better by the new one, for certain, and not worse by the one that was there.
+    """
+    other = bench.setup.objective.alternatives[name]
+    ours = Way(bench.programs, bench.start, 1.0)
+    theirs = Way(Programs(other, bench.setup.tx), bench.start, 1.0)
+    batches = bench.batches[:STEPS]
+    by_own = fork((ours, theirs), batches, bench.key, KEYS, change=name)
+    by_other = fork((theirs, ours), batches, bench.key, KEYS, change=name)
+    last = max(1, len(batches) // 10)
+    own = [float(np.mean(curves[:, -last:])) for curves in (by_own.unchanged, by_own.changed)]
+    new = [float(np.mean(curves[:, -last:])) for curves in (by_other.changed, by_other.unchanged)]
+    # a floor that both reach counts as the same
+    same = own[1] - own[0] <= 0.05 * abs(float(np.mean(by_own.unchanged[:, 0])))
+    helped = by_other.better is False and same
+    verdict = "it helped" if helped else "no difference that is certain"
+    words = (
+        f"{name}: after {len(batches)} steps over {KEYS} keys {new[0]:.4g} -> {new[1]:.4g} by that loss, and "
+        f"{own[0]:.4g} -> {own[1]:.4g} by the loss that was there, {verdict}"
+    )
     return replace(finding, tried=words, verified=helped)
 
 
@@ -56,8 +84,6 @@ def _run(change: tuple[str, Any], bench: Bench) -> Fork | None:
         return bench.beside(Change(params=_initialized(bench.start.params)), KEYS, STEPS)
     if what == "standardize":
         return bench.with_batches(_standardized(bench), "inputs standardised", KEYS)
-    if what == "objective" and value in bench.setup.objective.alternatives:
-        return bench.beside(Change(objective=bench.setup.objective.alternatives[value]), KEYS, STEPS)
     return None
 
 

@@ -42,7 +42,7 @@ def right(params, batch):
 
 
 objective = nnw.Objective(wrong, params, alternatives={"the logits": nnw.Objective(right, params)})
-session = nnw.Session(objective, optax.sgd(3.0), batches)
+session = nnw.Session(objective, optax.sgd(0.3), batches)
 session
 """
 
@@ -62,7 +62,7 @@ def test_a_finding_is_opened_and_its_remedy_tried(chromium: Browser, lab: Lab) -
         assert "jax.nn.softmax(logits_of(params, batch[0]))" in finding.locator(".nnw-code").inner_text()
         notebook.run(1)
         card.locator("button").filter(has_text="Try the remedy").first.click()
-        tried = card.locator(".nnw-finding").filter(has_text="softmax twice").filter(has_text="tried: loss")
+        tried = card.locator(".nnw-finding").filter(has_text="softmax twice").filter(has_text="tried: the logits")
         tried.wait_for(timeout=120_000)
         assert "it helped" in tried.inner_text()
         assert not card.locator("button").filter(has_text="Try the remedy of “softmax twice”").is_visible()

@@ -250,7 +250,13 @@ def test_findings_come_gravest_first_with_evidence_and_remedy_and_escaped(health
     panel.update(healthy, (Finding("Slow", "note", "", 3, "slow", ""), FINDING))
     shown = texts(panel.widget)
     assert shown.index("problem: non finite") < shown.index("note: slow")
-    for part in ("&lt;b&gt;bad&lt;/b&gt;", "<td>loss</td><td>NaN</td>", "<b>Try:</b> Lower it.", "my_probe", "Traceback &lt;x&gt;"):
+    for part in (
+        "&lt;b&gt;bad&lt;/b&gt;",
+        "<td>loss</td><td>NaN</td>",
+        "<b>Try:</b> Lower it.",
+        "my_probe",
+        "Traceback &lt;x&gt;",
+    ):
         assert part in shown
 
 
