@@ -31,7 +31,7 @@ STAGES = {
 # Under load XLA's thread pool on a CPU was seen to stand still for good: kernels in block_until_ready for minutes, all of
 # their threads asleep. Others saw the same, and that it does not come with one thread an operation (PyAutoFit#1530).
 _FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
-ENVIRONMENT = {**os.environ, "XLA_FLAGS": _FLAGS}
+_WITH_KERNELS = ("notebooks", "browser")
 
 
 def main(names: list[str]) -> int:
@@ -42,7 +42,8 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         print(f"\n=== {name}: {shlex.join(STAGES[name][1:] if name != 'imports' else STAGES[name])}", flush=True)
         started = time.perf_counter()
-        code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False, env=ENVIRONMENT).returncode
+        environment = os.environ | ({"XLA_FLAGS": _FLAGS} if name in _WITH_KERNELS else {})
+        code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False, env=environment).returncode
         if code:
             print(f"=== {name} failed (exit {code})", file=sys.stderr, flush=True)
             return 1

@@ -55,11 +55,10 @@ DEFAULT_RULES = (
     BatchTooSmall(),
     Plateau(),
     NothingLearned(),
-    MisalignedLabels(),
     Overfitting(),
     ValidationBetter(),
     BatchNormLag(),
     Recompiles(),
 )
 # What can only be said when a run is over: while it goes on, these would speak of every healthy one.
-FINAL_RULES = (LearningRateTooLow(creeping=True), BatchTooLarge(), StillImproving())
+FINAL_RULES = (MisalignedLabels(), LearningRateTooLow(creeping=True), BatchTooLarge(), StillImproving())

@@ -20,6 +20,8 @@ from ._watcher import Watcher
 
 # Steps after which a reading that a condition asks for is missed: some come late, or seldom.
 _PATIENCE = 20
+# Judging that takes less is done whenever somebody asks.
+_CHEAP_SECONDS = 0.002
 _KINDS = ("statistics", "histograms", "activations")
 # Commands that take long, and what to say where one cannot be done.
 _TASKS = {
@@ -72,7 +74,7 @@ class Desk:
         self.rules = self._rules
         self._static: tuple[Finding, ...] = ()
         self._settled: dict[tuple[str, str], Finding] = {}
-        self._judged = -1
+        self._judged, self._judged_at, self._judge_seconds = -1, 0.0, 0.0
         self._compiled = compiles().count
         self._told: set[str] = set()
         self._obeyed = False
@@ -80,12 +82,18 @@ class Desk:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the rules say of the history as it is now; a rule that fails becomes a notice, once."""
-        if self._judged != self.history.version:
+        started = time.perf_counter()
+        # during a run judging takes a twentieth of the time at most: who asks at every step is told what was found lately
+        lately = self.running and started - self._judged_at < 20 * self._judge_seconds
+        if self._judged != self.history.version and not lately:
             self._judged = self.history.version
             self._waiting_rules.clear()
             self._findings = rank([self._settled.get((each.rule, each.where), each) for each in self.judge()])
             # one that waits for its readings did not look
             self.dashboard.rules = tuple(_name(rule) for rule in self._rules if id(rule) not in self._waiting_rules)
+            self._judged_at = time.perf_counter()
+            seconds = self._judged_at - started
+            self._judge_seconds = seconds if seconds > _CHEAP_SECONDS else 0.0
         return self._findings
 
     def judge(self, *, final: bool = False) -> list[Finding]:
