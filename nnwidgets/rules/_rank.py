@@ -88,14 +88,14 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     ),
     "FirstLoss": (*_SCALE, *_MISREAD, "NonFinite"),
     "InitializationScale": ("InputScale",),
-    "SaturatedUnits": ("InputScale", "InitializationScale"),
+    "SaturatedUnits": ("InputScale", "InitializationScale", "LearningRateTooHigh", "UpdateRatio"),
     "DeadUnits": (
         "InputScale", "ConstantInputs", "TargetScale", "ReluOnLogits", "OutputRange", "ConstantInitialization",
         "InitializationScale", *_WIRING, "LearningRateTooHigh", "UpdateRatio", "SumOverBatch",
     ),
     "VanishingGradient": (
         "InputScale", "SoftmaxTwice", "SigmoidTwice", "OutputRange", "ClippedLoss", "InitializationScale", "StoppedGradient",
-        "LowPrecision", "SaturatedUnits",
+        "LowPrecision", "SaturatedUnits", "LearningRateTooHigh", "UpdateRatio",
     ),
     "ZeroGradient": _CUT,
     "NothingChanges": (*_CUT, "FrozenParameters", "ScheduleHorizon", "TightClipping", "AdamEpsilon", "ZeroGradient"),

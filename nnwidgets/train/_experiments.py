@@ -87,7 +87,7 @@ def try_out(name: str, bench: Bench) -> Outcome:
 
 def _lower(bench: Bench) -> Outcome:
     found = bench.beside(Change(multiplier=0.1))
-    return Outcome(_better(found), f"with a tenth of the learning rate from the start {_ends(found)}")
+    return Outcome(is_better(found), f"with a tenth of the learning rate from the start {_ends(found)}")
 
 
 def _higher(bench: Bench) -> Outcome:
@@ -96,7 +96,7 @@ def _higher(bench: Bench) -> Outcome:
     start, last = float(np.mean(found.unchanged[:, 0])), max(1, found.changed.shape[1] // 10)
     gains = [start - float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed)]
     far = gains[1] > 3 * max(gains[0], 0.0) and gains[1] - gains[0] > 0.1 * abs(start)
-    return Outcome(found.better is True and far, f"with ten times the learning rate from the start {_ends(found)}")
+    return Outcome(is_better(found) and far, f"with ten times the learning rate from the start {_ends(found)}")
 
 
 def _float32(bench: Bench) -> Outcome:
@@ -119,7 +119,7 @@ def _float32(bench: Bench) -> Outcome:
     last = max(1, found.changed.shape[1] // 10)
     ends = [float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed)]
     far = ends[0] - ends[1] > 0.1 * abs(ends[0])
-    return Outcome(found.better is True and far, f"with the parameters kept in float32 {_ends(found)}")
+    return Outcome(is_better(found) and far, f"with the parameters kept in float32 {_ends(found)}")
 
 
 def with_output_bias(bench: Bench, value: float) -> Change | None:
@@ -141,13 +141,13 @@ def _output_bias(bench: Bench) -> Outcome:
     found = bench.beside(change, steps=2 * STEPS)
     ends = [float(np.mean(curves[:, -len(curves[0]) // 10 :])) for curves in (found.unchanged, found.changed)]
     return Outcome(
-        found.better is True and ends[1] < 0.5 * ends[0], f"with the output's bias at the targets' mean {_ends(found)}"
+        is_better(found) and ends[1] < 0.5 * ends[0], f"with the output's bias at the targets' mean {_ends(found)}"
     )
 
 
 def _clip(bench: Bench) -> Outcome:
     found = bench.beside(Change(tx=optax.chain(optax.clip_by_global_norm(usual_norm(bench)), bench.setup.tx)))
-    return Outcome(_better(found), f"with gradients clipped to their usual norm {_ends(found)}")
+    return Outcome(is_better(found), f"with gradients clipped to their usual norm {_ends(found)}")
 
 
 def _descend(bench: Bench) -> Outcome:
@@ -257,10 +257,19 @@ def usual_norm(bench: Bench) -> float:
     return float(np.median(finite)) if finite.size else 1.0
 
 
-def _better(found: Fork) -> bool:
-    """Whether the change is certainly better, or keeps finite what is not without it."""
-    ends = [float(np.mean(curves[:, -1])) for curves in (found.unchanged, found.changed)]
-    return found.better is True or (np.isfinite(ends[1]) and not np.isfinite(ends[0]))
+def is_better(found: Fork) -> bool:
+    """Whether the change is certainly better: by the interval, by far under every key, or finite where it is not without it.
+
+    Losses of runs that blow up differ by orders of magnitude from key to key, so that an interval of them says nothing.
+    """
+    last = max(1, found.changed.shape[1] // 10)
+    unchanged, changed = (
+        curves[:, -last:].astype(np.float64).mean(axis=1) for curves in (found.unchanged, found.changed)
+    )
+    if not np.isfinite(changed).all():
+        return False
+    far = len(changed) >= KEYS and bool(np.isfinite(unchanged).all()) and changed.max() < 0.5 * unchanged.min()
+    return found.better is True or far or not np.isfinite(unchanged).any()
 
 
 def _ends(found: Fork) -> str:

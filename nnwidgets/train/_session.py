@@ -437,6 +437,9 @@ class Session(Watchable):
 
     def _bench(self, setup: Setup) -> Bench:
         """What experiments work with: the first state in reach, and the newest one that is finite."""
+        if self.timeline.first is None:
+            # no step was made yet
+            self.timeline.keep(self._here, pin=True)
         start = self._past.state_at(self.reach[0])
         now = self._here if _finite(self.params) else start
         batches = self._batches.window(start.step, BATCHES)

@@ -12,7 +12,7 @@ import optax
 
 from nnwidgets.records import Finding, Fork
 
-from ._experiments import Bench, with_output_bias
+from ._experiments import Bench, is_better, with_output_bias
 from ._fork import Change, Way, fork
 from ._programs import Programs
 
@@ -36,7 +36,7 @@ def try_remedy(finding: Finding, bench: Bench) -> Finding:
     last = max(1, found.changed.shape[1] // 10)
     before, after = (float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed))
     keys, steps = found.changed.shape
-    helped = found.better is True or (np.isfinite(after) and not np.isfinite(before))
+    helped = is_better(found)
     verdict = "it helped" if helped else "it did not help" if found.better is False else "no difference that is certain"
     words = f"{found.change}: loss after {steps} steps {before:.4g} -> {after:.4g} over {keys} keys, {verdict}"
     return replace(finding, tried=words, verified=helped)
