@@ -65,7 +65,11 @@ class SigmoidForExclusiveClasses:
         traced, head = setup.train, setup.train.head
         classes = head.logits.aval.shape[-1] if head.logits is not None and head.logits.aval.shape else 0
         # a focal loss weighs its terms: then it is meant
-        if head.loss != "sigmoid cross-entropy" or classes < 3 or (head.kinds("softplus") and head.kinds("sigmoid")):
+        if (
+            head.loss != "sigmoid cross-entropy"
+            or classes < 3
+            or (head.kinds("softplus") and head.kinds("sigmoid", "exp"))
+        ):
             return None
         labels = _rows_of_labels(setup, classes)
         if labels is None or not set(np.unique(labels)) <= {0, 1} or not (labels.sum(-1) == 1).all() or len(labels) < 8:
