@@ -19,6 +19,7 @@ class Facts:
         learning_rate: what Optax's ``inject_hyperparams`` or the size of the first update tells; None where it is not known.
         dtypes: the dtype of each parameter by path.
         head: paths of the parameters of the layer that makes the outputs.
+        data_ended: whether the run is over because its data ended.
     """
 
     loss: str = ""
@@ -30,3 +31,4 @@ class Facts:
     learning_rate: float | None = None
     dtypes: tuple[tuple[str, str], ...] = ()
     head: tuple[str, ...] = ()
+    data_ended: bool = False

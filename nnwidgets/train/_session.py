@@ -389,6 +389,8 @@ class Session(Watchable):
         static = watch.seconds
         self.run(steps)
         with watch, self._standing_still("diagnose"):
+            ended = self.step - began < steps and self.status.message.startswith("the data ended")
+            self.history.facts = replace(self.history.facts, data_ended=ended)
             bench = self._bench(setup)
             findings = confirm(self._desk.judge(final=True), bench, self.notices)
             findings = verify_remedies(rank(findings), bench, self.notices) if verify else list(rank(findings))

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from nnwidgets.records import Facts, History, UnknownReading
-from nnwidgets.rules import GradientMismatch, MisalignedLabels, NothingChanges, Recompiles, StaleParameters
+from nnwidgets.rules import (
+    GradientMismatch,
+    MisalignedLabels,
+    NothingChanges,
+    Recompiles,
+    StaleParameters,
+    StillImproving,
+)
 
 STEPS = range(0, 200, 10)
 LAYERS = ("body/w", "head/w")
@@ -109,3 +116,18 @@ def test_labels_that_only_training_fits_are_suspected() -> None:
     assert (found.severity, found.confirm) == ("warning", "shuffled labels")
     # it did learn something, and forgot it: over-fitting
     assert MisalignedLabels().check(validated((1.1, 0.9, 1.2, 1.6))) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "data_ended", "severity"), [(1.7, True, "problem"), (2.45, True, None), (1.7, False, None)]
+)
+def test_data_that_end_in_full_fall_are_told(end: float, data_ended: bool, severity: str | None) -> None:
+    made = History()
+    made.facts = Facts(data_ended=data_ended)
+    for step, value in enumerate(np.linspace(2.5, end, 15) + 0.01 * NOISE.normal(size=15)):
+        made.add_scalar("train/loss", step, float(value))
+    try:
+        found = StillImproving().check(made)
+    except UnknownReading:
+        found = None
+    assert (found.severity if found else None) == severity
