@@ -10,7 +10,8 @@ import numpy as np
 from nnwidgets.trace import Op, Value
 
 from ._functions import SHAPE_ONLY, plain
-from ._parts import before, constant, once
+from ._once import once
+from ._parts import before, constant
 from ._rows import rows_of
 from ._setup import Traced
 

@@ -9,10 +9,9 @@ import jax
 import numpy as np
 
 from nnwidgets.records import Finding, Severity
-from nnwidgets.trace import Op
+from nnwidgets.trace import Op, layer_of
 
 from ._flow import flow_of, frozen, is_stop
-from ._parts import layer_of
 from ._setup import Setup
 from ._told import told
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nnwidgets.records import Finding, Severity
-from nnwidgets.trace import Op
+from nnwidgets.trace import Op, layer_of
 
 from ._flow import flow_of, frozen
-from ._parts import after, before, captured, layer_of
+from ._parts import after, before, captured
 from ._setup import Setup
 from ._told import told
 

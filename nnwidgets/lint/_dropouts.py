@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from nnwidgets.trace import Op, Program, Value
 
 from ._functions import SHAPE_ONLY
-from ._parts import constant, once
+from ._once import once
+from ._parts import constant
 from ._setup import Traced
 
 _CASTS = SHAPE_ONLY | {"convert_element_type"}

@@ -12,7 +12,8 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from nnwidgets.trace import Op, Value, call_body
 
-from ._parts import before, once
+from ._once import once
+from ._parts import before
 from ._setup import Setup, Traced
 
 # Floating numbers come out, but no derivative.

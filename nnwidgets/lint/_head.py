@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nnwidgets.trace import Op, Value
 
 from ._functions import Function, find_functions, maker, plain
+from ._parts import after
 
 if TYPE_CHECKING:
     from ._setup import Setup, Traced
@@ -57,7 +58,7 @@ class Head:
         self._ops = traced.program.ops
         self._loss_side = self._before(traced.program.outputs[0])
         self.layers, self.all_logits = self._find_logits()
-        self._after = self._follow(self.all_logits)
+        self._after = after(self._traced.program, self.all_logits)
         everything = find_functions(traced.program)
         inside = set(map(id, self._tail))
         self.functions = [each for each in everything if id(each.op) in inside]
@@ -113,8 +114,8 @@ class Head:
     def _is_binary(self, softplus: Function) -> bool:
         """Whether it is the logarithm of a probability: of the outputs alone, and not compared with a target itself."""
         alone = not self._traced.fields_of(softplus.input) & (self.targets - self._traced.made_of)
-        after = self._follow([softplus.output])
-        return alone and not any(ours.op in after for _, ours, _ in self.differences if ours.op is not None)
+        later = after(self._traced.program, [softplus.output])
+        return alone and not any(ours.op in later for _, ours, _ in self.differences if ours.op is not None)
 
     def kinds(self, *names: str) -> list[Function]:
         """The functions of these names."""
@@ -246,7 +247,7 @@ class Head:
             if self._ops[used[-1]].loops:
                 # inside a loop: what leaves the loop
                 value = self._outer(self._ops[used[-1]])
-            if value is not None and not (self._follow([value]) & consumers - {used[-1]}):
+            if value is not None and not (after(self._traced.program, [value]) & consumers - {used[-1]}):
                 found.append((call.layer, value))
         return tuple(layer for layer, _ in found), tuple(value for _, value in found)
 
@@ -255,25 +256,6 @@ class Head:
         loop = next((each for each in self._ops if each.is_loop and each.address == address), None)
         outputs = [v for v in loop.outputs if v.uses or v is self._traced.program.outputs[0]] if loop else []
         return outputs[-1] if outputs else None
-
-    def _follow(self, values: Sequence[Value]) -> frozenset[int]:
-        """The operations that depend on these values, and that the loss depends on."""
-        starts = {id(value) for value in values}
-        reached: set[int] = set()
-        for i, op in enumerate(self._ops):
-            if any(
-                id(inner) in starts or (inner.op is not None and inner.op in reached)
-                for value in op.inputs
-                for inner in _with_outer(value)
-            ):
-                reached.add(i)
-        return frozenset(reached)
-
-
-def _with_outer(value: Value) -> Iterator[Value]:
-    yield value
-    for outer in value.via:
-        yield from _with_outer(outer)
 
 
 def find_head(traced: Traced, setup: Setup) -> Head:

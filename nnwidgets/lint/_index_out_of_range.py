@@ -8,9 +8,9 @@ import numpy as np
 from jax.lax import GatherScatterMode
 
 from nnwidgets.records import Finding
-from nnwidgets.trace import Op
+from nnwidgets.trace import Op, layer_of
 
-from ._parts import before, layer_of, numbers
+from ._parts import before, numbers
 from ._setup import Array, Setup
 from ._told import told
 

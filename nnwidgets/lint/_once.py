@@ -1,26 +1,24 @@
-"""Working something out once for a setup, for all rules that ask."""
+"""Working something out once for a setup or a traced program, for all rules that ask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from ._setup import Setup
-
+Subject = TypeVar("Subject")
 Result = TypeVar("Result")
 
 
-def once(function: Callable[[Setup], Result]) -> Callable[[Setup], Result]:
-    """The same function of a setup, which keeps its result with the setup."""
+def once(function: Callable[[Subject], Result]) -> Callable[[Subject], Result]:
+    """The same function of one thing (a `Setup`, a `Traced`), which keeps its result with that thing."""
     name = f"once {function.__module__}.{function.__qualname__}"
 
     @wraps(function)
-    def kept(setup: Setup) -> Result:
-        known: dict[str, Any] = vars(setup)
+    def kept(subject: Subject) -> Result:
+        known: dict[str, Any] = vars(subject)
         if name not in known:
-            known[name] = function(setup)
+            known[name] = function(subject)
         return known[name]
 
     return kept

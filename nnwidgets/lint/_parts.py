@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,32 +24,6 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "div": operator.truediv,
     "neg": operator.neg,
 }
-
-
-Part = TypeVar("Part")
-
-
-def once(function: Callable[[Traced], Part]) -> Callable[[Traced], Part]:
-    """The same function, which works a thing out once for each traced program and keeps it there."""
-
-    @wraps(function)
-    def kept(traced: Traced) -> Part:
-        store = vars(traced).setdefault("_parts", {})
-        if function not in store:
-            store[function] = function(traced)
-        return store[function]
-
-    return kept
-
-
-def layer_of(path: str) -> str:
-    """The layer that a parameter belongs to; one at the root is its own.
-
-    Example:
-        >>> layer_of("Dense_0/kernel"), layer_of("scale")
-        ('Dense_0', 'scale')
-    """
-    return path.rpartition("/")[0] or path
 
 
 def before(program: Program, values: Iterable[Value]) -> frozenset[int]:

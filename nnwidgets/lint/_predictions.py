@@ -11,7 +11,7 @@ import numpy as np
 
 from nnwidgets.trace import Value, values_at
 
-from ._parts import once
+from ._once import once
 from ._setup import Array, Setup, Traced
 
 

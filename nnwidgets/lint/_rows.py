@@ -9,7 +9,7 @@ from typing import Any
 
 from nnwidgets.trace import Op, Value, scan_counts
 
-from ._parts import once
+from ._once import once
 from ._setup import Traced
 
 # What keeps the shape and yet mixes along an axis, or does not say along which.

@@ -36,6 +36,15 @@ class Fork:
     high: float
 
     @property
+    def ends(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Of the unchanged and of the changed run: the mean loss of the last tenth of the steps, float64 (keys,)."""
+        last = max(1, self.changed.shape[1] // 10)
+        unchanged, changed = (
+            curves[:, -last:].astype(np.float64).mean(axis=1) for curves in (self.unchanged, self.changed)
+        )
+        return unchanged, changed
+
+    @property
     def better(self) -> bool | None:
         """Whether the change lowers the loss; None where the interval holds zero, or no number came out."""
         return True if self.high < 0 else False if self.low > 0 else None

@@ -30,14 +30,24 @@ class Call:
     consumed: tuple[int, ...]
 
 
+def layer_of(path: str) -> str:
+    """The layer that a parameter belongs to: its path without the last part; one at the root is its own.
+
+    Example:
+        >>> layer_of("Dense_0/kernel"), layer_of("scale")
+        ('Dense_0', 'scale')
+    """
+    return path.rpartition("/")[0] or path
+
+
 def owners(paths: Sequence[str]) -> tuple[str, ...]:
-    """The layer that each parameter belongs to: its path without the last part; at the root, the parameter itself.
+    """The layer that each parameter belongs to, see `layer_of`.
 
     Example:
         >>> owners(("Dense_0/kernel", "Dense_0/bias", "scale"))
         ('Dense_0', 'Dense_0', 'scale')
     """
-    return tuple(path.rpartition("/")[0] or path for path in paths)
+    return tuple(map(layer_of, paths))
 
 
 def find_calls(program: Program, paths: Sequence[str]) -> list[Call]:

@@ -66,13 +66,10 @@ class Bench:
         changed, words = change.way(unchanged, self.setup.objective, self.setup.tx)
         return fork((unchanged, changed), self.batches[:steps], self.key, keys, change=words)
 
-    def with_batches(
-        self, other: Sequence[Any], words: str, keys: int = KEYS, programs: Programs | None = None
-    ) -> Fork:
+    def with_batches(self, other: Sequence[Any], words: str, keys: int = KEYS) -> Fork:
         """The run from its start, with its batches and with others."""
         way = Way(self.programs, self.start, 1.0)
-        changed = Way(programs or self.programs, self.start, 1.0)
-        return fork((way, changed), self.batches[: len(other)], self.key, keys, change=words, other=other)
+        return fork((way, way), self.batches[: len(other)], self.key, keys, change=words, other=other)
 
     def loss(self, batch: Any, saved: Saved | None = None, train: bool = True) -> float:
         """The loss on a batch, with the newest parameters if no others are given."""
@@ -93,8 +90,8 @@ def _lower(bench: Bench) -> Outcome:
 def _higher(bench: Bench) -> Outcome:
     """Nearly every run gains by larger steps at first: what counts is a gain that the run as it is stays far from."""
     found = bench.beside(Change(multiplier=10.0), steps=2 * STEPS)
-    start, last = float(np.mean(found.unchanged[:, 0])), max(1, found.changed.shape[1] // 10)
-    gains = [start - float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed)]
+    start = float(np.mean(found.unchanged[:, 0]))
+    gains = [start - float(ends.mean()) for ends in found.ends]
     far = gains[1] > 3 * max(gains[0], 0.0) and gains[1] - gains[0] > 0.1 * abs(start)
     return Outcome(is_better(found) and far, f"with ten times the learning rate from the start {_ends(found)}")
 
@@ -110,15 +107,14 @@ def _float32(bench: Bench) -> Outcome:
 
     wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), bench.start.params)
     programs = Programs(Objective(loss_fn, wide, objective.state), bench.setup.tx)
-    unchanged = Way(bench.programs, bench.start, 1.0)
+    ours = Way(bench.programs, bench.start, 1.0)
     start = Saved(bench.start.step, wide, bench.start.state, bench.setup.tx.init(wide))
     batches = bench.batches[: 2 * STEPS]
     found = fork(
-        (unchanged, Way(programs, start, 1.0)), batches, bench.key, KEYS, change="float32 parameters", other=batches
+        (ours, Way(programs, start, 1.0)), batches, bench.key, KEYS, change="float32 parameters", other=batches
     )
-    last = max(1, found.changed.shape[1] // 10)
-    ends = [float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed)]
-    far = ends[0] - ends[1] > 0.1 * abs(ends[0])
+    unchanged, changed = (float(ends.mean()) for ends in found.ends)
+    far = unchanged - changed > 0.1 * abs(unchanged)
     return Outcome(is_better(found) and far, f"with the parameters kept in float32 {_ends(found)}")
 
 
@@ -139,9 +135,9 @@ def _output_bias(bench: Bench) -> Outcome:
     if change is None:
         return Outcome(None, "the last layer has no bias that starts at 0")
     found = bench.beside(change, steps=2 * STEPS)
-    ends = [float(np.mean(curves[:, -len(curves[0]) // 10 :])) for curves in (found.unchanged, found.changed)]
+    unchanged, changed = (float(ends.mean()) for ends in found.ends)
     return Outcome(
-        is_better(found) and ends[1] < 0.5 * ends[0], f"with the output's bias at the targets' mean {_ends(found)}"
+        is_better(found) and changed < 0.5 * unchanged, f"with the output's bias at the targets' mean {_ends(found)}"
     )
 
 
@@ -228,9 +224,8 @@ def _larger_batch(bench: Bench) -> Outcome:
         for i in range(min(count, STEPS))
     ]
     found = bench.with_batches(joined, "batches of four times the size", keys=5)
-    last = max(1, found.changed.shape[1] // 10)
-    ends = [curves[:, -last:].mean(axis=1) for curves in (found.unchanged, found.changed)]
-    far = bool((ends[1] < ends[0]).all()) and float(ends[1].mean()) < 0.6 * float(ends[0].mean())
+    unchanged, changed = found.ends
+    far = bool((changed < unchanged).all()) and float(changed.mean()) < 0.6 * float(unchanged.mean())
     return Outcome(far, f"with batches of four times the size, at as many steps, {_ends(found)}")
 
 
@@ -262,10 +257,7 @@ def is_better(found: Fork) -> bool:
 
     Losses of runs that blow up differ by orders of magnitude from key to key, so that an interval of them says nothing.
     """
-    last = max(1, found.changed.shape[1] // 10)
-    unchanged, changed = (
-        curves[:, -last:].astype(np.float64).mean(axis=1) for curves in (found.unchanged, found.changed)
-    )
+    unchanged, changed = found.ends
     if not np.isfinite(changed).all():
         return False
     far = len(changed) >= KEYS and bool(np.isfinite(unchanged).all()) and changed.max() < 0.5 * unchanged.min()
@@ -273,7 +265,6 @@ def is_better(found: Fork) -> bool:
 
 
 def _ends(found: Fork) -> str:
-    last = max(1, found.changed.shape[1] // 10)
-    unchanged, changed = (float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed))
+    unchanged, changed = (float(ends.mean()) for ends in found.ends)
     keys, steps = found.changed.shape
     return f"the loss after {steps} steps is {changed:.4g} instead of {unchanged:.4g} ({keys} keys)"

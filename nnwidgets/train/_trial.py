@@ -33,8 +33,7 @@ def try_remedy(finding: Finding, bench: Bench) -> Finding:
     found = _run(finding.change, bench)
     if found is None:
         return replace(finding, tried="this remedy cannot be tried by itself")
-    last = max(1, found.changed.shape[1] // 10)
-    before, after = (float(np.mean(curves[:, -last:])) for curves in (found.unchanged, found.changed))
+    before, after = (float(ends.mean()) for ends in found.ends)
     keys, steps = found.changed.shape
     helped = is_better(found)
     verdict = "it helped" if helped else "it did not help" if found.better is False else "no difference that is certain"
@@ -53,9 +52,8 @@ def _try_loss(finding: Finding, name: str, bench: Bench) -> Finding:
     batches = bench.batches[:STEPS]
     by_own = fork((ours, theirs), batches, bench.key, KEYS, change=name)
     by_other = fork((theirs, ours), batches, bench.key, KEYS, change=name)
-    last = max(1, len(batches) // 10)
-    own = [float(np.mean(curves[:, -last:])) for curves in (by_own.unchanged, by_own.changed)]
-    new = [float(np.mean(curves[:, -last:])) for curves in (by_other.changed, by_other.unchanged)]
+    own = [float(ends.mean()) for ends in by_own.ends]
+    new = [float(ends.mean()) for ends in reversed(by_other.ends)]
     # a floor that both reach counts as the same
     same = own[1] - own[0] <= 0.05 * abs(float(np.mean(by_own.unchanged[:, 0])))
     helped = by_other.better is False and same
