@@ -1,6 +1,9 @@
 """Plain data: what was read, what was found, where the run stands. NumPy only."""
 
-from ._diagnosis import Check as Check
+from ._checks import HEADINGS as HEADINGS
+from ._checks import Check as Check
+from ._checks import CheckInfo as CheckInfo
+from ._checks import Checklist as Checklist
 from ._diagnosis import Diagnosis as Diagnosis
 from ._facts import Facts as Facts
 from ._finding import Finding as Finding
@@ -20,6 +23,11 @@ from ._history import UnknownReading as UnknownReading
 from ._nan_report import NanReport as NanReport
 from ._nan_report import Operand as Operand
 from ._nan_report import Origin as Origin
+from ._pictures import Example as Example
+from ._pictures import Look as Look
+from ._pictures import NetworkGraph as NetworkGraph
+from ._pictures import Node as Node
+from ._pictures import Picture as Picture
 from ._series import Series as Series
 from ._spike import Spike as Spike
 from ._status import Command as Command

@@ -6,24 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ._checks import Check
 from ._finding import Finding, plain
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at, with what was expected.
-
-    Attributes:
-        name: what it is.
-        expected: in words or numbers.
-        measured: in words or numbers.
-        verdict: "ok", "wrong" or "unknown".
-    """
-
-    name: str
-    expected: str
-    measured: str
-    verdict: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import difflib
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _frames, _npz
+from ._checks import Check
 from ._columns import Columns
 from ._facts import Facts
+from ._finding import plain
 from ._fork import Fork
 from ._gradient_report import GradientReport
 from ._histogram import Histogram
 from ._nan_report import NanReport
+from ._pictures import Look, NetworkGraph
 from ._series import Series
 
 WHOLE = ("",)
@@ -87,6 +90,8 @@ class History:
         version: counts the additions and truncations; unchanged means that nothing is new.
         fork: the newest change that was tried, or None.
         facts: what was known before the first step.
+        graph: the network's layers and what flows between them, or None.
+        look: the newest look inside the network, or None.
 
     Example:
         >>> history = History()
@@ -113,6 +118,9 @@ class History:
         self._whole: list[Any] | None = None
         self.fork: Fork | None = None
         self.facts = Facts()
+        self.graph: NetworkGraph | None = None
+        self.look: Look | None = None
+        self._checks: dict[str, Check] = {}
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
         """Add readings of some layers at one step: ``readings[name]`` has one value a layer."""
@@ -143,6 +151,23 @@ class History:
     def gradient_reports(self) -> tuple[GradientReport, ...]:
         """The newest gradient checks, oldest first."""
         return tuple(self._gradient_reports)
+
+    def add_check(self, check: Check) -> None:
+        """Keep it as the newest result of its name."""
+        with self.lock:
+            self._checks = {**self._checks, check.name: check}
+            self.version += 1
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The newest result of each check that was run."""
+        return tuple(self._checks.values())
+
+    def add_look(self, look: Look) -> None:
+        """Keep the newest look inside the network."""
+        with self.lock:
+            self.look = look
+            self.version += 1
 
     def add_nan_report(self, report: NanReport) -> None:
         """Keep where a NaN began; of more than a few, the newest. Its step must be known."""
@@ -283,6 +308,7 @@ class History:
             "histograms": [{"name": each.name, "step": each.step, "layers": each.layers} for each in histograms],
             "gradient_reports": [each.to_dict() for each in self._gradient_reports],
             "nan_reports": [each.to_dict() for each in self._nan_reports],
+            "checks": [plain(asdict(check)) for check in self.checks],
         }
         arrays = {f"table{i}_{key}": array for i, table in enumerate(packed) for key, array in table.items()}
         for i, each in enumerate(histograms):
@@ -307,12 +333,23 @@ class History:
             history.add_gradient_report(GradientReport.from_dict(each))
         for each in about.get("nan_reports", ()):
             history.add_nan_report(NanReport.from_dict(each))
+        for each in about.get("checks", ()):
+            history.add_check(Check(**each))
         return history
 
     def take_over(self, other: History) -> None:
         """Hold what another one holds, which is not to be used any more. Writers that were made before write nowhere."""
         with self.lock:
-            for name in ("_columns", "_histograms", "_gradient_reports", "_nan_reports", "_branches", "_whole", "fork"):
+            for name in (
+                "_columns",
+                "_histograms",
+                "_gradient_reports",
+                "_nan_reports",
+                "_branches",
+                "_whole",
+                "_checks",
+                "fork",
+            ):
                 setattr(self, name, getattr(other, name))
             self.full_steps, self.buckets = other.full_steps, other.buckets
             self.version += 1
