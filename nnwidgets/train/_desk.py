@@ -29,6 +29,8 @@ _TASKS = {
     "rewind": "there is no going back in a loop that is not ours: nnw.Session makes its steps itself.",
     "lint": "nobody here knows the loss: nnw.Session does.",
     "verify": "nothing can be tried in a loop that is not ours: nnw.Session makes its steps itself.",
+    "check": "the checks need a run that can be repeated: nnw.Session makes its steps itself.",
+    "look": "nobody here knows the network's parameters and data together: nnw.Session does.",
 }
 
 
@@ -104,6 +106,11 @@ class Desk:
     def note_static(self, findings: Sequence[Finding]) -> None:
         """What was found before the first step."""
         self._static, self._settled, self._judged = tuple(findings), {}, -1
+
+    @property
+    def static(self) -> tuple[Finding, ...]:
+        """What was found before the first step."""
+        return self._static
 
     def settle(self, findings: Sequence[Finding]) -> None:
         """What experiments and trials made of the findings holds for as long as these are found."""
@@ -226,9 +233,14 @@ class Desk:
             reach=self._reach(),
         )
         sent = self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
-        # while the run stands still a redraw costs it nothing
-        if self.status.state != "paused":
-            self.governor.charge("redraw", time.perf_counter() - started, measured=sent)
+        seconds = time.perf_counter() - started
+        if force or changed:
+            # an answer to the user, or the news of a state: these come seldom, and the run is not to pay for them with a
+            # dashboard that stands still afterwards
+            self.governor.set_aside(seconds)
+        elif self.status.state != "paused":
+            # while the run stands still a redraw costs it nothing
+            self.governor.charge("redraw", seconds, measured=sent)
 
     def _obey_aside(self) -> None:
         self.obey()

@@ -121,8 +121,10 @@ def fork(
                 spoken = time.perf_counter()
                 told(f"fork: {100 * done:.0f} %, about {(spoken - started) / done * (1 - done):.0f} s left")
     last = max(1, len(batches) // 10)
-    gaps = (found[1, :, -last:].astype(np.float64) - found[0, :, -last:]).mean(axis=1)
-    half = stdtrit(keys - 1, 0.975) * gaps.std(ddof=1) / np.sqrt(keys) if keys > 1 else np.inf
+    # a loss that is infinite leaves NaN, and no warning in the user's cell
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = (found[1, :, -last:].astype(np.float64) - found[0, :, -last:]).mean(axis=1)
+        half = stdtrit(keys - 1, 0.975) * gaps.std(ddof=1) / np.sqrt(keys) if keys > 1 else np.inf
     mean = float(gaps.mean())
     return Fork(ways[0].start.step, change, found[0], found[1], mean, mean - float(half), mean + float(half))
 

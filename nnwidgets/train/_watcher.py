@@ -41,6 +41,7 @@ class Watcher:
         self._last: dict[str, float] = {}
         self._looked: dict[str, deque[int]] = {}
         self._waited = self._left = 0.0
+        self._waiters: list[str] = []
         # A CPU has nothing to overlap a look with, and with two programs in it XLA's pool of threads was seen to
         # stand still for good.
         self._alone = jax.default_backend() == "cpu"
@@ -93,11 +94,14 @@ class Watcher:
         entered = time.perf_counter()
         chosen = [each for each in self._plans if force or self._is_due(each[0].kind, entered)]
         made = snapshot() if chosen else None
+        # a timed look waits for the step, so that the next one starts with the device idle: that is lost as well, by the
+        # kinds that waited. If all paid for it, a redraw could wait for a minute.
+        lost = min(self._waited, entered - self._left)
+        for kind in self._waiters:
+            self._governor.charge(kind, lost / len(self._waiters), measured=False)
         if self._plans:
-            # a timed look waits for the step, so that the next one starts with the device idle: that is lost as well
-            lost = min(self._waited, entered - self._left)
-            self._governor.charge_all(time.perf_counter() - entered + lost)
-        self._waited = 0.0
+            self._governor.charge_all(time.perf_counter() - entered)
+        self._waited, self._waiters = 0.0, []
         for plan, program in chosen:
             self._last[plan.kind] = entered
             self._looked.setdefault(plan.kind, deque(maxlen=_LATELY)).append(step)
@@ -107,6 +111,7 @@ class Watcher:
             if timed:
                 jax.block_until_ready(ready)
                 self._waited += time.perf_counter() - started
+                self._waiters.append(plan.kind)
                 started = time.perf_counter()
             packed = program(made)
             packed.copy_to_host_async()
@@ -120,7 +125,7 @@ class Watcher:
     def collect(self, before: int | None = None) -> None:
         """Write the readings of the steps before this one into the history; of all, if None, as when the run halts."""
         if before is None:
-            self._waited = 0.0
+            self._waited, self._waiters = 0.0, []
         while self._waiting and (before is None or self._waiting[0][1] < before):
             plan, step, packed = self._waiting.pop(0)
             values = np.asarray(packed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 
 from nnwidgets.probes import PerLayer, Snapshot
 from nnwidgets.records import History
+from nnwidgets.train._desk import Desk
 from nnwidgets.train._governor import Governor
 from nnwidgets.train._watcher import Watcher
 
@@ -98,3 +100,32 @@ def test_histograms_are_not_read_more_often_than_a_screen_shows_them() -> None:
     watching.look(7, (), made, force=True)
     watching.look(12, (), made, force=True)
     assert watching.every("histograms") == 6
+
+
+def test_who_waits_for_the_step_pays_for_the_time_that_is_lost() -> None:
+    """A redraw that saves up for its next frame is not made to wait for what the statistics cost."""
+    watching = watcher(0.05)
+    governor = watching._governor
+    governor.join("redraw")
+    for _ in range(3):
+        governor.end_step(0.1)
+    saved = dict(governor._bank)
+    watching._waited, watching._waiters = 0.5, ["statistics"]
+    watching._left = time.perf_counter() - 0.02
+    governor.charge("statistics", 3600.0)  # too dear to look again
+    watching.look(3, (), made)
+    assert governor._overhead < 0.01, "20 ms are not everybody's"
+    assert governor._bank["redraw"] == saved["redraw"]
+    assert governor._bank["statistics"] < saved["statistics"] - 0.02
+    assert watching._waiters == []
+
+
+def test_an_answer_to_the_user_is_not_paid_by_later_frames() -> None:
+    desk = Desk(0.05, (), (), ())
+    desk.dashboard.refresh = lambda *_, **__: bool(time.sleep(0.02)) or True  # pyright: ignore[reportAttributeAccessIssue]
+    desk.governor.join("redraw")
+    for _ in range(3):
+        desk.governor.end_step(0.1)
+    spent = desk.governor.spent_seconds
+    desk.show("running", force=True)
+    assert desk.governor.spent_seconds == spent
