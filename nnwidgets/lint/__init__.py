@@ -47,6 +47,7 @@ from ._non_finite_data import NonFiniteInputs as NonFiniteInputs
 from ._non_finite_data import NonFiniteTargets as NonFiniteTargets
 from ._one_unit_softmax import OneUnitSoftmax as OneUnitSoftmax
 from ._output_range import OutputRange as OutputRange
+from ._predictions import outputs_of as outputs_of
 from ._relu_on_logits import ReluOnLogits as ReluOnLogits
 from ._repeated_batches import RepeatedBatches as RepeatedBatches
 from ._rows_mixed import RowsMixed as RowsMixed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,8 @@ from nnwidgets.trace import Call, Op, Source, Value, find_calls, is_key, read_pr
 Array = npt.NDArray[Any]
 # Numbers of the loss that are kept at once.
 MANY = 20_000_000
+# What is worked out of the parameters and batches, and not of the program alone.
+_OF_THE_NUMBERS = ("opt_state", "fields", "first", "updates")
 
 
 class Setup:
@@ -60,6 +63,18 @@ class Setup:
         self.validation = tuple(jax.tree.map(np.asarray, batch) for batch in validation)
         self.key = jax.random.key(0) if key is None else key
         self.code: dict[str, str] = {}
+
+    def at(self, params: Any, state: Any, opt_state: Any, batches: Sequence[Any]) -> Setup:
+        """The same at other parameters and with other batches of the same shapes; what was traced and compiled is shared."""
+        other = copy(self)
+        for name in _OF_THE_NUMBERS:
+            other.__dict__.pop(name, None)
+        other.params, other.state, other._opt_state = params, state, opt_state
+        other.batches = tuple(jax.tree.map(np.asarray, batch) for batch in batches)
+        for name in ("train", "evaluation"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name].of(other)
+        return other
 
     @property
     def batch(self) -> Any:
@@ -204,6 +219,12 @@ class Traced:
         self._known: dict[int, frozenset[int]] = {}
         self._kept: dict[int, dict[Any, Array]] = {}
         self._compiled: dict[frozenset[Any], Any] = {}
+
+    def of(self, setup: Setup) -> Traced:
+        """The same program at the parameters and batches of another set-up."""
+        other = copy(self)
+        other._setup, other._kept = setup, {}
+        return other
 
     @cached_property
     def calls(self) -> list[Call]:

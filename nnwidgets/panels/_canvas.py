@@ -45,3 +45,20 @@ class SharesCanvas(Canvas):
     """Two shares a layer as bars."""
 
     _esm = script("shares.js")
+
+
+class NetworkCanvas(Canvas):
+    """Boxes and arrows; says which box was clicked: ``{kind: "open" | "close" | "choose", key}``."""
+
+    _esm = script("network.js")
+
+
+class ImagesCanvas(Canvas):
+    """Rows of small images; says when an arrow key asks for the next example: ``{kind: "go", by: -1 | 1}``.
+
+    Attributes:
+        alone: whether each image is drawn on its own scale, from its darkest to its brightest.
+    """
+
+    alone = traitlets.Bool(False).tag(sync=True)
+    _esm = script("images.js")

@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from nnwidgets.records import Command, Finding, History, Notice, Status
+from nnwidgets.records import CheckInfo, Command, Finding, History, Notice, Status
 
 from . import _comms
 from ._card import Card
@@ -36,6 +36,7 @@ class Dashboard:
 
     Attributes:
         rules: the same; to be changed when one has found what it waited for.
+        infos: tells which checks there are; asked once, when the dashboard is built.
         min_interval: seconds between two refreshes, at least.
         seconds_spent: seconds of Python time spent refreshing and polling, in the thread of the loop.
     """
@@ -50,6 +51,7 @@ class Dashboard:
     ) -> None:
         self.history, self.min_interval, self.seconds_spent = history, 0.1, 0.0
         self._send, self._panels, self.rules = send, panels, tuple(rules)
+        self.infos: Callable[[], Sequence[CheckInfo]] = lambda: ()
         self._pacing = Pacing()
         self._status = Status()
         self._findings: tuple[Finding, ...] = ()
@@ -143,7 +145,10 @@ class Dashboard:
         self._controls = Controls(self._send)
         redraw = self._controls.guarded(self._redraw, "Drawing")
         self._cards = [Card(make, place, redraw) for place, make in enumerate(self._panels)]
+        infos = tuple(self.infos())
         for card in self._cards:
+            if hasattr(card.panel, "infos"):
+                card.panel.infos = infos
             if hasattr(card.panel, "redraw"):
                 card.panel.redraw = self._controls.guarded(self._redraw_one(card), "Drawing")
             if hasattr(card.panel, "send"):
@@ -151,8 +156,12 @@ class Dashboard:
         self._legend = ipywidgets.HTML()
         self._echo = Echo(cards=len(self._cards))
         self._echo.on_msg(self._controls.guarded(self._heard, "The browser's message"))
-        grid = ipywidgets.Box([card.widget for card in self._cards]).add_class("nnw-grid")
-        self._widget = ipywidgets.VBox([self._echo, self._controls.widget, self._legend, grid]).add_class("nnw")
+        beside = [card.widget for card in self._cards if getattr(card.panel, "beside", False)]
+        grid = [card.widget for card in self._cards if card.widget not in beside]
+        column = ipywidgets.VBox(beside).add_class("nnw-column")
+        plots = ipywidgets.Box([*([column] if beside else []), ipywidgets.Box(grid).add_class("nnw-grid")])
+        plots.add_class("nnw-plots")
+        self._widget = ipywidgets.VBox([self._echo, self._controls.widget, self._legend, plots]).add_class("nnw")
         _comms.reach_busy_kernel(_comms.all_widgets(self._widget))
         self._redraw()
 

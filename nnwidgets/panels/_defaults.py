@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._checklist import Checklist
 from ._findings import Findings
 from ._gradient_check import GradientCheck
 from ._gradient_norms import GradientNorms
 from ._histograms import Histograms
+from ._inside import LookInside
 from ._layer_heatmap import LayerHeatmap
 from ._loss_curve import LossCurve
+from ._network import Network
 from ._unit_health import UnitHealth
 from ._update_ratio import UpdateRatio
 
@@ -22,4 +25,7 @@ DEFAULT_PANELS: tuple[type[Any], ...] = (
     UnitHealth,
     Histograms,
     GradientCheck,
+    Network,
+    LookInside,
+    Checklist,
 )

@@ -18,6 +18,7 @@ class Panel:
     Attributes:
         title: what stands above it.
         wide: whether it gets the whole width of the dashboard.
+        beside: whether it stands in the column beside the others.
         widget: any ipywidget; `update` changes its traits and makes no new ones.
         redraw: to be called from the panel's own switches: it draws the panel anew, safely, whatever the run is doing.
 
@@ -37,6 +38,7 @@ class Panel:
 
     title: ClassVar[str] = ""
     wide: ClassVar[bool] = False
+    beside: ClassVar[bool] = False
     widget: ipywidgets.DOMWidget
     redraw: Callable[[], None] = staticmethod(lambda: None)
 

@@ -1,6 +1,5 @@
 """Plain data: what was read, what was found, where the run stands. NumPy only."""
 
-from ._checks import HEADINGS as HEADINGS
 from ._checks import Check as Check
 from ._checks import CheckInfo as CheckInfo
 from ._checks import Checklist as Checklist
@@ -15,6 +14,9 @@ from ._gradient_report import GradientReport as GradientReport
 from ._gradient_report import RuleCheck as RuleCheck
 from ._gradient_report import TensorCheck as TensorCheck
 from ._gradient_report import reading as reading
+from ._headings import HEADING_OF as HEADING_OF
+from ._headings import HEADINGS as HEADINGS
+from ._headings import heading_of as heading_of
 from ._histogram import Histogram as Histogram
 from ._history import Branch as Branch
 from ._history import History as History

@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ._finding import plain
+from ._headings import HEADINGS
 
-HEADINGS = (
-    "Start simple",
-    "Confirm your loss",
-    "Check intermediate outputs and connections",
-    "Diagnose parameters",
-    "Track your work",
-)
 VERDICTS = ("wrong", "suspicious", "ok", "unknown")
 _SIGNS = {"ok": "✓", "wrong": "✗", "suspicious": "!", "unknown": "\u2013", "": "○"}
 

@@ -60,7 +60,7 @@ class Example:
     right: bool | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Look:
     """What was asked for when looking inside.
 
@@ -95,6 +95,29 @@ class Look:
     step: int = 0
     seconds: float = 0.0
     words: str = ""
+
+    @property
+    def title(self) -> str:
+        """The example in words."""
+        if self.example is None:
+            return f"step {self.step}"
+        example = self.example
+        parts = [f"example {example.index}"]
+        parts += [f"target {example.target}"] if example.target else []
+        if example.prediction:
+            sure = f" ({example.confidence:.0%})" if example.confidence is not None else ""
+            wrong = {True: ", right", False: ", wrong", None: ""}[example.right]
+            parts.append(f"prediction {example.prediction}{sure}{wrong}")
+        return ", ".join([*parts, f"step {self.step}"])
+
+    def __repr__(self) -> str:
+        shown = ", ".join(dict.fromkeys(f"{each.kind} {each.layer}".strip() for each in self.pictures))
+        return f"{self.view} of {self.title}: {shown or 'nothing to see'}" + (f"; {self.words}" if self.words else "")
+
+    def _repr_html_(self) -> str:
+        from ._mosaic import page
+
+        return page(self)
 
 
 @dataclass(frozen=True)

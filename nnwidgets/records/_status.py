@@ -19,6 +19,8 @@ CommandName = Literal[
     "rewind",
     "lint",
     "verify",
+    "check",
+    "look",
 ]
 
 
@@ -64,7 +66,8 @@ class Command:
         name: what to do.
         value: ``run``: how many steps (int); ``multiplier``: the factor (float); ``pause_when``: a condition
             (see `nnw.Session.pause_when`); ``gradcheck``: the tier; ``rewind``: the step; ``verify``: rule
-            and layer of a finding; else None.
+            and layer of a finding; ``check``: names of checks, all if empty; ``look``: what of `Look` is wanted, a dict
+            with any of view, order, position, layer, unit; else None.
     """
 
     name: CommandName

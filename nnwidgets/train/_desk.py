@@ -238,6 +238,8 @@ class Desk:
             # an answer to the user, or the news of a state: these come seldom, and the run is not to pay for them with a
             # dashboard that stands still afterwards
             self.governor.set_aside(seconds)
+            if sent:
+                self.governor.learn("redraw", seconds)
         elif self.status.state != "paused":
             # while the run stands still a redraw costs it nothing
             self.governor.charge("redraw", seconds, measured=sent)

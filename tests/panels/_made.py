@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import ipywidgets
@@ -9,10 +10,32 @@ import numpy as np
 from comm.base_comm import BaseComm
 
 from nnwidgets.panels._comms import all_widgets
-from nnwidgets.records import Finding, GradientReport, Histogram, History, RuleCheck, Status, TensorCheck
+from nnwidgets.records import (
+    Example,
+    Finding,
+    GradientReport,
+    Histogram,
+    History,
+    Look,
+    NetworkGraph,
+    Node,
+    Picture,
+    RuleCheck,
+    Status,
+    TensorCheck,
+)
 
 LAYERS = ("Conv_0/bias", "Conv_0/kernel", "Dense_0/bias", "Dense_0/kernel")
 FINDING = Finding("NonFinite", "problem", "Dense_0", 7, "<b>bad</b>", "Lower it.", evidence={"loss": float("nan")})
+GRAPH = NetworkGraph(
+    (
+        Node("input", "input", (32, 6, 6, 1)),
+        Node("Conv_0", "convolution", (32, 6, 6, 4), 40, LAYERS[:2], ("relu",), "model.py:3"),
+        Node("Dense_0", "dense", (32, 2), 12, LAYERS[2:]),
+        Node("loss", "loss"),
+    ),
+    ((0, 1), (1, 2), (2, 3)),
+)
 
 
 class RecordingComm(BaseComm):
@@ -44,7 +67,26 @@ def record(history: History, steps: range, *, scale: float = 1.0) -> History:
     for kind in ("gradient", "activation"):
         history.add_histogram(Histogram(f"{kind}/histogram", steps[-1], LAYERS, -edge, edge, counts))
     history.add_gradient_report(gradient_report(scale, step=steps[-1]))
+    history.graph = GRAPH
+    history.add_look(look(scale, step=steps[-1]))
     return history
+
+
+def look(scale: float = 1.0, *, step: int = 7, **changes) -> Look:
+    """A look at the third example of 256: the input and four feature maps, one of them with a map over the input."""
+    random = np.random.default_rng(step)
+    with np.errstate(all="ignore"):
+        image, maps = np.float32(scale) * random.random((1, 6, 6)), np.float32(scale) * random.normal(size=(4, 6, 6))
+    image, maps = image.astype(np.float32), maps.astype(np.float32)
+    pictures = (
+        Picture("input", "structure", "", image, shape=(6, 6)),
+        Picture("activations", "activation", "Conv_0", maps, tuple("abcd"), (6, 6, 4), signed=True, words="4 channels"),
+        Picture("Grad-CAM", "gradient", "Conv_0", maps[:1, :3, :3], over=image[0], words="for class 1"),
+    )
+    example = Example(17, 2.5 * scale, "7", "1", 0.93, right=False)
+    views, layers = ("activations", "Grad-CAM", "maximised unit"), ("Conv_0", "Dense_0")
+    made = Look("activations", "wrong first", 2, 256, example, pictures, views, layers, step=step, seconds=0.2)
+    return replace(made, **changes)
 
 
 def gradient_report(scale: float = 1.0, *, step: int = 7) -> GradientReport:
