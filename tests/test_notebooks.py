@@ -57,10 +57,18 @@ def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
         "batches": batches,
         "held_out": batches,
     }
-    _, own_code, own_parts, wrong, checks, back, own_loop = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    _, own_code, own_parts, column, inside, wrong, checks, back, own_loop = re.findall(
+        r"```python\n(.*?)```", README, re.DOTALL
+    )
     exec(own_code.replace("1_000", "3"), names)
     exec(own_parts, names)
     assert names["session"].step == 3
+    assert names["session"].notices == []
+    # all of it is gone down in tests/browser/test_checklist.py
+    exec(column.replace("checklist()", 'checklist("batch size")'), names)
+    assert names["session"].checklist("first loss").ok
+    exec(inside, names)
+    assert names["session"].history.look.view == "saliency"
     assert names["session"].notices == []
     # what is tried is told by tests/train/test_diagnose.py: this toy has no remedy that can be run
     assert "session.verify(report.findings[0])" in wrong

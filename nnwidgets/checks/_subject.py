@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -14,38 +14,49 @@ from nnwidgets.records import Finding, GradientReport, History
 from nnwidgets.train import Bench
 
 
-class OutOfTime(Exception):
-    """The time that a check was given is over."""
-
-
-@dataclass(eq=False)
 class Subject:
     """A run, as the checks see it; nothing that they do changes it.
 
+    Args:
+        make_bench: makes `bench` when it is first asked for.
+
     Attributes:
         setup: the traced loss, the first batches, and the parameters as they are now.
-        bench: the run's first state, its newest finite one, the batches of its first steps, and experiments with them.
         key: of the run.
         step: updates made so far.
         history: what was read.
         gradcheck: checks all gradients at the present parameters.
-        findings: what the rules say now, each once; that of the set-up with them if it was looked at.
-        ruled: names of the rules that have looked.
+        lint: looks at the set-up; what was found before the first step.
+        again: why the step that led here can't be made again as it was the first time; "" if it can.
         tell: takes words on how far a long check is.
         seconds: that a check may take, about; it then says what it knows.
+        step_seconds: of a step of the run, about.
     """
 
-    setup: Setup
-    bench: Bench
-    key: jax.Array
-    step: int
-    history: History
-    gradcheck: Callable[[], GradientReport]
-    findings: Sequence[Finding] = ()
-    ruled: Sequence[str] = ()
-    tell: Callable[[str], None] = lambda words: None
-    seconds: float = 60.0
-    _started: float = field(default_factory=time.perf_counter)
+    def __init__(
+        self,
+        setup: Setup,
+        make_bench: Callable[[], Bench],
+        key: jax.Array,
+        step: int,
+        history: History,
+        *,
+        gradcheck: Callable[[], GradientReport],
+        lint: Callable[[], Sequence[Finding]],
+        again: Callable[[], str],
+        tell: Callable[[str], None] = lambda words: None,
+        seconds: float = 60.0,
+        step_seconds: float = 0.01,
+    ) -> None:
+        self.setup, self._make_bench, self.key, self.step, self.history = setup, make_bench, key, step, history
+        self.gradcheck, self.lint, self.again, self.tell, self.seconds = gradcheck, lint, again, tell, seconds
+        self.step_seconds = step_seconds
+        self._started = time.perf_counter()
+
+    @cached_property
+    def bench(self) -> Bench:
+        """The run's first state, its newest finite one, the batches of its first steps, and experiments with them."""
+        return self._make_bench()
 
     @property
     def seconds_left(self) -> float:
@@ -57,6 +68,8 @@ class Subject:
         """Whether that time is over."""
         return self.seconds_left <= 0
 
-    def parameters(self) -> tuple[Any, Any]:
-        """Parameters and model state as they are now."""
-        return self.setup.params, self.setup.state
+    def loss(self, batch: Any, *, train: bool = True, params: Any = None, state: Any = None, key: int = 0) -> float:
+        """The loss on a batch, at the present parameters if no others are given; `key` numbers the random numbers."""
+        params = self.setup.params if params is None else params
+        state = self.setup.state if state is None else state
+        return float(self.setup.loss(params, state, batch, jax.random.fold_in(self.key, key), train)[0])

@@ -7,9 +7,7 @@ from typing import Any
 from nnwidgets.records import Check
 
 
-def told(
-    check: Any, measured: str, expected: str, verdict: str, words: str = "", **numbers: Any
-) -> Check:
+def told(check: Any, measured: str, expected: str, verdict: str, words: str = "", **numbers: Any) -> Check:
     """The result of a check, under its name and heading.
 
     Args:

@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,18 @@ from nnwidgets.lint import DEFAULT_LINTS, Setup, facts_of, lint
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import Command, Diagnosis, Finding, Fork, NanReport, Notice, Spike
+from nnwidgets.records import (
+    CheckInfo,
+    Checklist,
+    Command,
+    Diagnosis,
+    Finding,
+    Fork,
+    Look,
+    NanReport,
+    Notice,
+    Spike,
+)
 from nnwidgets.rules import DEFAULT_RULES, rank
 from nnwidgets.trace import Trace, trace_objective
 
@@ -41,6 +53,9 @@ from ._programs import Programs, metric_names
 from ._spike import find_spike, look_into
 from ._timeline import Saved, Timeline
 from ._watchable import Watchable
+
+if TYPE_CHECKING:
+    from nnwidgets.inside import Inside
 
 # Batches that are looked at before the first step.
 _LINTED = 8
@@ -64,6 +79,7 @@ class Session(Watchable):
         probes: pure functions of a `nnw.Snapshot`.
         rules: judgements on the history.
         lints: judgements on the set-up before the first step; see `lint`.
+        checks: things to be run on a button; those of ``nnwidgets.checks`` if None; see `checklist`.
         panels: what the dashboard shows.
         timeline_memory: bytes that saved states and batches, from which `rewind` works, may hold; a tenth of the free memory
             if None.
@@ -97,6 +113,7 @@ class Session(Watchable):
         probes: Sequence[Any] = DEFAULT_PROBES,
         rules: Sequence[Any] = DEFAULT_RULES,
         lints: Sequence[Any] = DEFAULT_LINTS,
+        checks: Sequence[Any] | None = None,
         panels: Sequence[Any] = DEFAULT_PANELS,
         timeline_memory: int | None = None,
         pause_on_nan: bool = True,
@@ -126,7 +143,7 @@ class Session(Watchable):
         self._left_at = Saved(0, self.params, self.state, self.opt_state)
         self._past = Past(self._programs, self._batches, self._key, self.timeline)
         tasks = {"gradcheck": self._check_gradients, "rewind": self._rewind_here, "lint": self._lint_here}
-        tasks["verify"] = self._verify_here
+        tasks |= {"verify": self._verify_here, "check": self._check_here, "look": self._look_here}
         self._desk = Desk(budget, probes, rules, panels, start=self._run_aside, tasks=tasks, reach=lambda: self.reach)
         self._lints, self._passed = tuple(lints), list[str]()
         self._furthest, self._rewound, self._pauses_on_nan = 0, False, pause_on_nan
@@ -138,6 +155,10 @@ class Session(Watchable):
         self._pending: list[tuple[int, Any]] = []
         self._metrics: dict[bool, tuple[str, ...]] = {}
         self._trace: Trace | None = None
+        self._set_up: Setup | None = None
+        self._inside: Any = None
+        self._checks = None if checks is None else tuple(checks)
+        self._desk.dashboard.infos = self._infos
 
     @property
     def trace(self) -> Trace:
@@ -406,6 +427,111 @@ class Session(Watchable):
             tuple(f"{each.source}: {each.message}" for each in self.notices),
         )  # fmt: skip
 
+    @property
+    def checks(self) -> tuple[Any, ...]:
+        """What `checklist` can run, in the order of the checklist."""
+        if self._checks is None:
+            from nnwidgets.checks import DEFAULT_CHECKS
+
+            self._checks = DEFAULT_CHECKS
+        return self._checks
+
+    def checklist(self, *names: str, seconds: float = 60.0) -> Checklist:
+        """Go down the checklist: run its checks at the state as it is now, and tell the newest result of each.
+
+        The run is not changed. Results are drawn in the dashboard, too.
+
+        Args:
+            names: only these checks; all if none is named.
+            seconds: that each may take, about; it then tells what it knows.
+
+        Raises:
+            ValueError: there is no check of that name.
+            RuntimeError: the session is running.
+        """
+        known = {check.name: check for check in self.checks}
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"there is no check named {', '.join(unknown)}; there are {', '.join(known)}.")
+        with self._standing_still("run checks"):
+            self._run_checks([known[name] for name in names] or self.checks, seconds)
+        return Checklist(self._infos(), self.history.checks)
+
+    def _run_checks(self, checks: Sequence[Any], seconds: float = 60.0) -> None:
+        from nnwidgets.checks import run_checks
+
+        # one for all: it keeps what was traced and compiled
+        setup = self._setup()
+        bench = cache(lambda: self._bench(setup))
+        for found in run_checks(checks, lambda: self._subject(setup, bench, seconds), self.notices):
+            self.history.add_check(found)
+            self._tell("")
+
+    def _subject(self, setup: Setup | None = None, bench: Any = None, seconds: float = 60.0) -> Any:
+        """What checks look at."""
+        from nnwidgets.checks import Subject
+
+        setup = setup or self._setup()
+        return Subject(
+            setup, bench or (lambda: self._bench(setup)), self._key, self.step, self.history,
+            gradcheck=lambda: self.gradcheck("quick"), lint=self._lint_again, again=self._made_again, tell=self._tell,
+            seconds=seconds, step_seconds=1 / (self.status.steps_per_second or 100.0),
+        )  # fmt: skip
+
+    def _infos(self) -> tuple[CheckInfo, ...]:
+        from nnwidgets.checks import infos
+
+        return infos(self.checks, self._subject())
+
+    def _lint_again(self) -> tuple[Finding, ...]:
+        self._lint()
+        return self._desk.static
+
+    def _made_again(self) -> str:
+        """Why steps that were made can't be made again as they were the first time; "" if they can, or if there were none."""
+        try:
+            # the newest batches may still be at hand: what the data gives again shows further back
+            for step in {self.step // 2, self.step - 1} - {-1}:
+                self._past.again(self._past.state_at(step))
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    @property
+    def inside(self) -> Inside:
+        """Pictures of the network as it is now: activations, filters, saliency, Grad-CAM, attention, ..."""
+        from nnwidgets.inside import Inside
+
+        setup = self._setup()
+        if self._inside is None:
+            self._inside = Inside(self.objective, setup.batches, params=self.params, state=self.state, key=self._key)
+        self._inside = self._inside.at(self.params, self.state, setup.batches)
+        return self._inside
+
+    def look(self, view: str = "activations", **wanted: Any) -> Look:
+        """Look inside the network at one example; the dashboard shows it, too.
+
+        Args:
+            view: "activations", "feature maps", "filters", "weights", "saliency", "Grad-CAM", "occlusion",
+                "maximised unit", "attention": those that this network has are in ``look.views``.
+            wanted: ``order`` of the examples ("wrong first", "most confident wrong first", "largest loss first", "in
+                order"), ``position`` in it, ``layer``, ``unit``.
+
+        Raises:
+            RuntimeError: the session is running.
+        """
+        with self._standing_still("look inside"):
+            return self._look(view, **wanted)
+
+    def _look(self, view: str = "activations", **wanted: Any) -> Look:
+        started = time.perf_counter()
+        inside = self.inside
+        self._draw_graph()
+        found = inside.look(view, **wanted)
+        found = replace(found, step=self.step, seconds=time.perf_counter() - started)
+        self.history.add_look(found)
+        self._desk.show(force=True)
+        return found
+
     def verify(self, finding: Finding) -> Finding:
         """Try the remedy of a finding: 100 steps over five keys from the first state in reach, with it and without.
 
@@ -430,12 +556,15 @@ class Session(Watchable):
         return found
 
     def _setup(self) -> Setup:
-        """What the rules look at before a step, with the state as it is now."""
-        batches, validation = self._batches.window(self.step, _LINTED), list(islice(self._validation or (), _LINTED))
-        return Setup(
+        """What the rules and checks look at, with the state as it is now."""
+        batches = self._batches.window(self.step, _LINTED)
+        if self._set_up is not None:
+            return self._set_up.at(self.params, self.state, self.opt_state, batches)
+        self._set_up = Setup(
             self.objective, self._tx, batches, params=self.params, state=self.state, opt_state=self.opt_state,
-            validation=validation, key=self._key,
+            validation=list(islice(self._validation or (), _LINTED)), key=self._key,
         )  # fmt: skip
+        return self._set_up
 
     def _bench(self, setup: Setup) -> Bench:
         """What experiments work with: the first state in reach, and the newest one that is finite."""
@@ -629,6 +758,15 @@ class Session(Watchable):
         with self._here_or_still("look at its set-up"):
             self._lint()
 
+    def _check_here(self, names: Any) -> None:
+        with self._here_or_still("run checks"):
+            wanted = tuple(names or ())
+            self._run_checks([check for check in self.checks if not wanted or check.name in wanted])
+
+    def _look_here(self, wanted: Any) -> None:
+        with self._here_or_still("look inside"):
+            self._look(**dict(wanted or {}))
+
     def _verify_here(self, which: tuple[str, str]) -> None:
         with self._here_or_still("try a remedy"):
             for each in self.findings:
@@ -641,10 +779,17 @@ class Session(Watchable):
         if self._desk.governor.budget:
             try:
                 _ = self.trace
+                self._draw_graph()
             except Exception as error:
                 message = f"no activations, since the loss could not be traced: {error}"
                 self.notices.append(Notice("trace", message, traceback.format_exc()))
         watcher.prepare(snapshot())
+
+    def _draw_graph(self) -> None:
+        if self.history.graph is None:
+            started = time.perf_counter()
+            self.history.graph = self.inside.graph()
+            self._desk.governor.set_aside(time.perf_counter() - started)
 
     def _read(self, keep: int) -> None:
         """Fetch the loss and metrics of all steps but the newest `keep`."""
