@@ -14,8 +14,9 @@ import psutil
 
 from nnwidgets.trace import is_key
 
-# Seconds between two saved states, at least: making the steps between them again takes about as long.
-_EVERY_SECONDS = 0.01
+# Seconds between two saved states, at least: making the steps between them again takes about as long. Where saving one is
+# dear (many arrays, a slow machine) it is done so seldom that it takes this share of the run, yet once in so many seconds.
+_EVERY_SECONDS, _SHARE, _AT_LAST = 0.01, 0.004, 1.0
 # More states than that make going back no quicker.
 _MOST = 200
 
@@ -56,7 +57,7 @@ class Timeline:
         self._saved: dict[int, Saved] = {}
         self._steps: list[int] = []
         self._pinned: set[int] = set()
-        self._bytes, self._newest_at = 0, float("-inf")
+        self._bytes, self._newest_at, self._wait = 0, float("-inf"), _EVERY_SECONDS
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -76,7 +77,7 @@ class Timeline:
     def keep(self, saved: Saved, *, pin: bool = False) -> None:
         """Save a state if the last one is not too young; with `pin` in any case, and until `forget_after` takes it."""
         now = time.perf_counter()
-        if not pin and now - self._newest_at < _EVERY_SECONDS:
+        if not pin and now - self._newest_at < self._wait:
             return
         self._newest_at = now
         if not self._bytes:
@@ -91,6 +92,7 @@ class Timeline:
             self._to_host(self._steps[-3])
         while len(self._steps) > 1 and (len(self._steps) > _MOST or self.nbytes > self.memory):
             self._drop()
+        self._wait = min(max(_EVERY_SECONDS, (time.perf_counter() - now) / _SHARE), _AT_LAST)
 
     def unpin(self, step: int) -> None:
         """This state may be forgotten again."""
@@ -126,10 +128,13 @@ class Timeline:
 
     def _drop(self) -> None:
         """Forget the state that is missed least: the one whose gap would be smallest beside its age."""
-        newest, inner = self._steps[-1], range(1, len(self._steps) - 1)
-        free = [k for k in inner if self._steps[k] not in self._pinned] or list(inner) or [0]
-        gaps = {k: (self._steps[k + 1] - self._steps[k - 1]) / (newest - self._steps[k] + 1) for k in free if k}
-        self._forget(self._steps[min(gaps, key=gaps.__getitem__) if gaps else 0])
+        steps = np.asarray(self._steps)
+        gaps = np.full(len(steps), np.inf)
+        gaps[1:-1] = (steps[2:] - steps[:-2]) / (steps[-1] - steps[1:-1] + 1)
+        pinned = np.isin(steps, list(self._pinned))
+        pinned[[0, -1]] = True
+        # where nothing else is left a pinned one goes, and at the very last the first
+        self._forget(int(steps[np.argmin(gaps if pinned.all() else np.where(pinned, np.inf, gaps))]))
 
     def _forget(self, step: int) -> None:
         self._steps.remove(step)

@@ -53,7 +53,7 @@ HEADINGS = 5
 
 def lights(column: Locator) -> list[str]:
     return column.locator(".nnw-heading .nnw-light").evaluate_all(
-        "all => all.map(each => each.className.match(/nnw-light-(\\\\w+)/)[1])"
+        "all => all.map(each => each.className.match(/nnw-light-(\\w+)/)[1])"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnwidgets as nnw
+from nnwidgets.train._timeline import Saved, Timeline
 from tests import models
 
 X = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
@@ -308,3 +310,15 @@ def test_views_of_one_buffer() -> None:
     forget_most(run)
     with pytest.raises(ValueError, match="is gone: a generator gives each batch once"):
         run.rewind(5)
+
+
+def test_saving_that_is_dear_is_done_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is paid by everything else that watches: a dashboard stood still for a minute once."""
+    now = itertools.count()
+    # every look at the clock finds a millisecond gone: that is what a save costs, and what lies between two
+    monkeypatch.setattr("nnwidgets.train._timeline.time.perf_counter", lambda: 1e-3 * next(now))
+    timeline = Timeline(1e9)
+    for step in range(1000):
+        timeline.keep(Saved(step, {"w": jnp.ones(2)}, None, None))
+    # a thousandth of a second is 0.4 % of a quarter
+    assert timeline.steps == (0, 249, 499, 749, 999)
