@@ -66,8 +66,10 @@ def find_watched(program: Program, calls: list[Call], outputs: list[Value]) -> l
     for call in calls:
         found.append((call.output.op or 0, namer.named(call.output, call.layer, "output")))
     last = outputs or [value for call in calls for i in call.consumed for value in program.ops[i].outputs]
+    newest = _newest_calls(program, calls)
     for each in find_nonlinearities(program, calls, _before(program, last, iterations=True)):
-        layer = _layer_of(program, calls, each.output)
+        call = innermost(calls, each.output.op or 0) or newest[each.output.op or 0]
+        layer = call.layer if call is not None else ""
         both = namer.named(each.input, layer, "nonlinearity_input", each.function)
         both += namer.named(each.output, layer, "nonlinearity_output", each.function)
         # where a layer ends with its nonlinearity, its output comes after it
@@ -137,11 +139,12 @@ def _before(program: Program, values: list[Value], *, iterations: bool = False) 
     return frozenset(reached)
 
 
-def _layer_of(program: Program, calls: list[Call], value: Value) -> str:
-    """The innermost layer that a value is made in, else the latest one that it is made from."""
-    call = innermost(calls, value.op or 0)
-    if call is not None:
-        return call.layer
-    made_by = {call.output.op: call.layer for call in calls}
-    before = [index for index in _before(program, [value]) if index in made_by]
-    return made_by[max(before)] if before else ""
+def _newest_calls(program: Program, calls: list[Call]) -> list[Call | None]:
+    """For each operation the latest call whose output it is made of, directly or not."""
+    made_by = {call.output.op: call for call in calls}
+    newest: list[Call | None] = []
+    for index, op in enumerate(program.ops):
+        before = [each.op for each in map(_made, op.inputs) if each.op is not None and each.op < index]
+        known = [call for call in (*(newest[k] for k in before), made_by.get(index)) if call is not None]
+        newest.append(max(known, key=lambda call: call.output.op or 0, default=None))
+    return newest

@@ -381,6 +381,9 @@ class Session(Watchable):
 
     def _lint(self) -> Setup:
         setup = self._setup()
+        if self.step:
+            # what an optimizer does is tried out as at a first step: later its moments move parameters without a gradient
+            setup = setup.at(self.params, self.state, self._tx.init(self.params), setup.batches)
         findings, self._passed, notices = lint(setup, self._lints)
         self.notices.extend(notices)
         try:
