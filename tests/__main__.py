@@ -23,7 +23,16 @@ STAGES = {
     "imports": LINT_IMPORTS,
     # told where the packages lie: it does not look beside the Python that runs it
     "types": [sys.executable, "-m", "pyright", "--pythonpath", sys.executable],
-    "tests": [*PYTEST, "--ignore=tests/browser", "--ignore=tests/test_notebooks.py"],
+    # a file stays with one process, since its tests share what they compile
+    "tests": [
+        *PYTEST,
+        "-n",
+        "auto",
+        "--dist",
+        "loadfile",
+        "--ignore=tests/browser",
+        "--ignore=tests/test_notebooks.py",
+    ],
     "notebooks": [*PYTEST, "tests/test_notebooks.py"],
     "browser": [*PYTEST, "tests/browser"],
 }

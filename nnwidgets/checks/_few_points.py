@@ -63,6 +63,9 @@ class FewPoints:
         expected = {"accuracy": "100 %", "zero": "a loss near 0", "fall": "a loss that falls"}[learner.goal]
         words = f" ({learner.left_on})" if learner.left_on else ""
         count, last = done[-1]
+        if learner.goal == "accuracy" and all(abs(each.first) < 1e-6 for _, each in done):
+            reason = "the loss is 0 before anything was learned: it can't be the loss of these outputs (see set-up)"
+            return told(self, measured, expected, "suspicious", f"{reason}{words}.", cause="loss", **numbers)
         if last.reached:
             missing = len(points.counts) - len(done)
             learned = (

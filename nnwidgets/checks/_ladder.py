@@ -76,7 +76,7 @@ class Ladder:
     def _judged(self, rungs: list[Rung], first: float, gains: list[float]) -> tuple[str, str]:
         if len(gains) < 2:
             return "unknown", "the time was over before the second depth: run it again with more seconds."
-        if not np.isfinite(first) or max(gains) < 0.02 * abs(first):
+        if not np.isfinite(first) or max(gains) <= 0.02 * abs(first):
             return "unknown", f"no depth learned anything in {self.steps} steps: see few points."
         for i in range(1, len(gains)):
             before = max(gains[:i])

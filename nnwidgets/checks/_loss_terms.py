@@ -61,6 +61,9 @@ class LossTerms:
         if taken:
             words = f"the penalty is subtracted, which makes the weights grow: write + in place of - ({taken[0].line})."
             return told(self, measured, "penalties added", "wrong", words, **numbers)
+        if not norms.any():
+            words = "no parameter changes the loss: it has no gradient at all. See connections and set-up."
+            return told(self, measured, "a gradient", "wrong", words, **numbers)
         if len(terms) == 1:
             return told(self, measured, "one term", "ok", "one term: there is nothing to weigh.", **numbers)
         return self._weighed(terms, norms, measured, numbers)

@@ -57,7 +57,9 @@ class Checklist(Panel):
             for number in range(1, len(HEADINGS) + 1)
         ]
         seconds = sum(_seconds(info, checks.get(info.name)) for info in self.infos)
-        data = {"headings": headings, "about": duration(seconds) if self.infos else "", "refused": len(self.notices)}
+        # a check that failed has its own name as the source
+        refused = sum(notice.source == "check" for notice in self.notices)
+        data = {"headings": headings, "about": duration(seconds) if self.infos else "", "refused": refused}
         if data != self.widget.data:
             self.widget.data = data
         return None

@@ -93,6 +93,9 @@ def test_nothing_is_sent_twice(panel):
     panel.widget.observe(seen.append, "data")
     panel.update(history, ())
     assert not seen
+    panel.notices = (Notice("ladder", "failed"),)
+    panel.update(history, ())
+    assert not seen, "the others go on"
     panel.notices = (Notice("check", "refused"),)
     panel.update(history, ())
     assert len(seen) == 1, "a refusal ends the waiting in the browser"
