@@ -11,7 +11,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 # Jupyter's paths as they will be, without its warning about the change.
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 # Tests make many runs of few programs: each is compiled once and then read from this folder, which ends with the process.
-_COMPILED = tempfile.TemporaryDirectory(prefix="nnwidgets-tests-", ignore_cleanup_errors=True)
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+# A process that another one has started reads from that one's.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _COMPILED = tempfile.TemporaryDirectory(prefix="nnwidgets-tests-", ignore_cleanup_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

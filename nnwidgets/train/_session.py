@@ -377,20 +377,22 @@ class Session(Watchable):
         """
         with self._standing_still("look at its set-up"):
             self._lint()
-        return tuple(each for each in self.findings if each.step == self.step)
+        static = {(each.rule, each.where) for each in self._desk.static}
+        return tuple(each for each in self.findings if (each.rule, each.where) in static)
 
     def _lint(self) -> Setup:
-        setup = self._setup()
+        setup, first = self._setup(), self._here
         if self.step:
-            # what an optimizer does is tried out as at a first step: later its moments move parameters without a gradient
-            setup = setup.at(self.params, self.state, self._tx.init(self.params), setup.batches)
+            # the rules are on what a run begins with: its first state, if it is in reach, and an optimizer without moments
+            first = self._past.state_at(0) if self.timeline.first == 0 else first
+            setup = setup.at(first.params, first.state, self._tx.init(first.params), setup.batches)
         findings, self._passed, notices = lint(setup, self._lints)
         self.notices.extend(notices)
         try:
             self.history.facts = facts_of(setup)
         except Exception as error:
             self.notices.append(Notice("facts", f"the loss is not known: {error}", traceback.format_exc()))
-        self._desk.note_static([replace(each, step=self.step) for each in findings])
+        self._desk.note_static([replace(each, step=first.step) for each in findings])
         self._desk.show(force=True)
         return setup
 
