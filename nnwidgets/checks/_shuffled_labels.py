@@ -59,6 +59,9 @@ class ShuffledLabels:
         own, other = (float(np.mean([subject.loss(pair[i], train=False) for pair in pairs])) for i in range(2))
         measured = f"{own:.4g} with their own labels, {other:.4g} with those of others"
         numbers = {"own": own, "others": other}
+        if not np.isfinite(own):
+            words = "the loss is not finite, which says nothing of this: see activations."
+            return told(self, measured, expected, "unknown", words, **numbers)
         if other - own > self.least * abs(own):
             words = "what belongs to what was learned." if subject.step >= self.steps else ""
             return told(self, measured, expected, "ok", words, **numbers)

@@ -55,6 +55,9 @@ class ZeroedInput:
         measured = f"{ours:.4g} with the inputs, {theirs:.4g} with zeros"
         numbers = {"given": ours, "zeroed": theirs}
         expected = f"zeros at least {self.least:.0%} worse"
+        if not np.isfinite(ours):
+            words = "the loss is not finite, which says nothing of this: see activations."
+            return told(self, measured, expected, "unknown", words, **numbers)
         if theirs - ours > self.least * abs(ours):
             return told(self, measured, expected, "ok", "it uses its inputs.", **numbers)
         if subject.step < self.steps:

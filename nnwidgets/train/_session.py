@@ -385,7 +385,8 @@ class Session(Watchable):
         if self.step:
             # the rules are on what a run begins with: its first state, if it is in reach, and an optimizer without moments
             first = self._past.state_at(0) if self.timeline.first == 0 else first
-            setup = setup.at(first.params, first.state, self._tx.init(first.params), setup.batches)
+            batches = self._batches_from(first.step)
+            setup = setup.at(first.params, first.state, self._tx.init(first.params), batches)
         findings, self._passed, notices = lint(setup, self._lints)
         self.notices.extend(notices)
         try:
@@ -562,7 +563,7 @@ class Session(Watchable):
 
     def _setup(self) -> Setup:
         """What the rules and checks look at, with the state as it is now."""
-        batches = self._batches.window(self.step, _LINTED)
+        batches = self._batches_from(self.step)
         if self._set_up is not None:
             return self._set_up.at(self.params, self.state, self.opt_state, batches)
         self._set_up = Setup(
@@ -570,6 +571,13 @@ class Session(Watchable):
             validation=list(islice(self._validation or (), _LINTED)), key=self._key,
         )  # fmt: skip
         return self._set_up
+
+    def _batches_from(self, step: int) -> list[Any]:
+        """The batches of some steps from this one on; where they are not to be had, that of the newest step."""
+        try:
+            return self._batches.window(step, _LINTED)
+        except ValueError:
+            return [self._now()[2]]
 
     def _bench(self, setup: Setup) -> Bench:
         """What experiments work with: the first state in reach, and the newest one that is finite."""

@@ -232,3 +232,20 @@ def test_labels_outside_the_classes_are_seen_in_the_set_up() -> None:
     assert found.verdict == "wrong"
     assert "LabelRange" in found.numbers["rules"]
     assert heading_of("LabelRange") == found.heading == 2
+
+
+def test_a_generator_that_has_ended_can_still_be_checked() -> None:
+    run = session(batches=iter(BATCHES[:6]))
+    run.run(20)
+    assert run.step == 6
+    assert run.checklist("activations")["activations"].verdict == "ok"
+    assert run.look("weights").pictures
+
+
+def test_the_set_up_is_judged_at_the_first_state() -> None:
+    params = params_of()
+    params["hidden"]["w"], params["head"]["w"] = jnp.full((6, 16), 0.1), jnp.full((16, 4), 0.1)
+    run = session(params=params)
+    run.run(30)
+    assert "ConstantInitialization" in run.checklist("set-up")["set-up"].numbers["rules"]
+    assert {each.step for each in run.lint()} == {0}

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from nnwidgets.checks import FewPoints, Ladder, LossTerms, Subject
+from nnwidgets.checks import FewPoints, Ladder, LossTerms, ShuffledLabels, Subject, ZeroedInput
 
 from ._simple import outputs_of, session, started
 
@@ -31,3 +31,10 @@ def subject(subject_of: Any) -> Subject:
 )
 def test_nothing_is_learned(subject: Subject, check: Any, verdicts: tuple[str, ...]) -> None:
     assert check.run(subject).verdict in verdicts
+
+
+@pytest.mark.parametrize("check", [ZeroedInput(), ShuffledLabels()], ids=lambda check: check.name)
+def test_a_loss_that_is_not_finite_says_nothing_of_inputs_and_labels(subject_of: Any, check: Any) -> None:
+    broken = started()
+    broken["head"]["w"] = jnp.full_like(broken["head"]["w"], jnp.nan)
+    assert check.run(subject_of(session(params=broken))).verdict == "unknown"
