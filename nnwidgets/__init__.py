@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .adapters.keras import from_keras as from_keras
     from .adapters.linen import from_linen as from_linen
     from .adapters.nnx import from_nnx as from_nnx
+    from .checks import DEFAULT_CHECKS as DEFAULT_CHECKS
     from .gradchecks import gradcheck as gradcheck
     from .objective import Objective as Objective
     from .origins import nan_origin as nan_origin
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DEFAULT_CHECKS": "checks",
     "DEFAULT_PANELS": "panels",
     "DEFAULT_PROBES": "probes",
     "DEFAULT_RULES": "rules",

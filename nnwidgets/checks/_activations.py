@@ -53,9 +53,11 @@ class Activations:
             )
         same = [layer for layer, spread in zip(layers, spreads, strict=True) if spread <= self.least]
         if same:
+            position = layers.index(same[0])
+            before = f", or the nonlinearity behind {layers[position - 1]} (all units dead?)" if position else ""
             words = (
-                f"{same[0]} gives the same output for every example: dead units (a large negative bias, too large a step), "
-                "zero weights, or an input that is constant. Look at it in Network."
+                f"{same[0]} gives the same output for every example. What does it is its own weights{before}, or an input "
+                "that is constant: look at activations in Look inside."
             )
             return told(self, f"{len(same)} of {len(layers)} layers constant", expected, "wrong", words, **numbers)
         low = min(range(len(layers)), key=lambda i: spreads[i])

@@ -20,7 +20,7 @@ _MOST = 20_000_000
 
 @dataclass(frozen=True)
 class Baselines:
-    """The network must beat a constant output, a linear model and one hidden layer, trained alike: same batches, loss, steps.
+    """The network should beat a constant output, a linear model and one hidden layer on the same batches, loss and steps.
 
     The constant says what the labels alone give, the linear model what no depth at all gives. A network that is worse than
     linear after hundreds of steps has a bug, or a learning rate that is far off, and no more data or depth will help it.
@@ -31,13 +31,14 @@ class Baselines:
     Attributes:
         least_steps: that the simple models are trained, and at most...
         most_steps: as many as these.
-        sure: steps of the run from which on it must be better than linear.
+        sure: steps of the run from which on it must be better than linear; before that nothing is said: the simple models
+            start at zero, on inputs that are scaled, with the better of two rates.
         stuck: share of what linear learned, under which a run that no longer falls is wrong.
     """
 
     least_steps: int = 50
     most_steps: int = 500
-    sure: int = 100
+    sure: int = 500
     stuck: float = 0.5
 
     name: ClassVar[str] = "baselines"
@@ -78,8 +79,20 @@ class Baselines:
         if not np.isfinite([mine, linear, prior]).all():
             return "unknown", "one of these losses is not finite."
         gap = prior - linear
+        early = f"the run has made {subject.step} steps, and may still learn it: run this again after {self.sure}."
+        if not _is_above(losses["prior"], ours) and not _is_above(ours, losses["prior"]):
+            words = "it has learned nothing beyond a constant output"
+            if subject.step < self.sure:
+                return "unknown", f"{words}; {early}"
+            if gap <= 0.02 * abs(prior) or not _is_above(ours, losses["linear"]):
+                return (
+                    "suspicious",
+                    f"{words}. See few points; or the inputs say nothing of the labels (shuffled labels).",
+                )
         if not _is_above(ours, losses["linear"]) or gap <= 0.02 * abs(prior):
-            if _is_above(ours, losses["prior"]) and subject.step >= self.sure:
+            if _is_above(ours, losses["prior"]):
+                if subject.step < self.sure:
+                    return "unknown", f"worse than a constant output so far; {early}"
                 words = (
                     "worse than a constant output, after all these steps. See few points, zeroed input and first loss."
                 )
@@ -91,10 +104,7 @@ class Baselines:
             )
             return "ok", words
         if subject.step < self.sure:
-            words = (
-                f"a linear model is ahead after as many steps; the run has made {subject.step}: that may still change."
-            )
-            return ("suspicious" if mine > prior and subject.step else "unknown"), words
+            return "unknown", f"a linear model is ahead after as many steps; {early}"
         learned = (prior - mine) / gap
         words = (
             f"worse than linear: of what a linear model learns beyond a constant, it has learned {max(learned, 0.0):.0%}. "
@@ -143,9 +153,11 @@ def _still_falls(subject: Subject) -> bool:
     if "train/loss" not in subject.history:
         return False
     losses = subject.history["train/loss"].values[:, 0].astype(np.float64)
-    quarter = max(len(losses) // 4, 1)
+    if len(losses) < 8:
+        return True
+    quarter = len(losses) // 4
     last, before = float(losses[-quarter:].mean()), float(losses[-2 * quarter : -quarter].mean())
-    return before - last > 0.05 * abs(before)
+    return before - last > 0.02 * abs(before)
 
 
 def _overfits(subject: Subject, linear: float) -> bool:

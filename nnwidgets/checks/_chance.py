@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnwidgets.lint import Traced
+from nnwidgets.lint import Traced, facts_of
 
 from ._rewritten import Rewritten
+from ._subject import Subject
 
 
 def loss_of_zeros(traced: Traced, params: Any, state: Any, batches: Sequence[Any], key: jax.Array) -> list[float]:
@@ -34,3 +35,12 @@ def mean_of_zeros(traced: Traced, params: Any, state: Any, batches: Sequence[Any
     """The mean of the same; None where it can't be had."""
     found = loss_of_zeros(traced, params, state, batches, key)
     return float(np.mean(found)) if found and np.isfinite(found).all() else None
+
+
+def is_at_chance(subject: Subject, loss: float, batches: int) -> bool:
+    """Whether a loss is no lower than what zeros for logits, or the labels alone, give; True where that is not known."""
+    setup = subject.setup
+    zeros = mean_of_zeros(setup.evaluation, setup.params, setup.state, setup.batches[:batches], subject.key)
+    levels = [level for name, level in facts_of(setup).levels if "twice" not in name]
+    known = [level for level in (zeros, *levels) if level is not None]
+    return not known or loss > 0.95 * min(known)

@@ -59,7 +59,11 @@ class OneStep:
         if still:
             names = ", ".join(still[:3]) + (", ..." if len(still) > 3 else "")
             without = [path for path in still if not np.any(np.asarray(setup.named(grads)[path]))]
-            why = "it has no gradient" if without else "the optimizer leaves it out, or its step is below its precision"
+            why = (
+                "no gradient"
+                if without
+                else "the optimizer leaves out what has one, or the step is below its precision"
+            )
             return told(self, measured, expected, "suspicious", f"{names} did not move: {why}.", **numbers)
         if after == before:
             return told(self, measured, expected, "wrong", "parameters moved, and the loss did not.", **numbers)

@@ -40,5 +40,12 @@ class SetUp:
         if counts["warning"]:
             assert first is not None
             words = f"a warning is no proof: session.diagnose() makes experiments. {first.rule}: {first.explanation}"
-            return told(self, f"{counts['warning']} warnings", expected, "suspicious", words, **numbers)
+            return told(
+                self,
+                f"{counts['warning']} warning{'s' * (counts['warning'] > 1)}",
+                expected,
+                "suspicious",
+                words,
+                **numbers,
+            )
         return told(self, "nothing found", expected, "ok", "loss, data, layers and optimizer fit together.", **numbers)

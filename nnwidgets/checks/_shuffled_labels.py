@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from nnwidgets.lint import facts_of
 from nnwidgets.records import Check
 
-from ._chance import mean_of_zeros
+from ._chance import is_at_chance
 from ._subject import Subject
 from ._told import told
 
@@ -72,7 +71,7 @@ class ShuffledLabels:
             "the labels of other examples do as well as their own. Look whether inputs and labels are shuffled together, "
             "and whether the output depends on the inputs (zeroed input, connections)."
         )
-        if subject.step < self.sure or self._is_at_chance(subject, own):
+        if subject.step < self.sure or is_at_chance(subject, own, self.batches):
             words += " The loss is still what chance gives: it may be that nothing was learned yet."
             return told(self, measured, expected, "suspicious", words, **numbers)
         words += " The loss is below chance all the same: it comes from something else than the labels."
@@ -88,10 +87,3 @@ class ShuffledLabels:
         made = [leaf[taken] if i in labels else leaf for i, leaf in enumerate(leaves)]
         same = all(np.array_equal(made[i], leaves[i]) for i in labels)
         return None if same else jax.tree.unflatten(structure, made)
-
-    def _is_at_chance(self, subject: Subject, loss: float) -> bool:
-        setup = subject.setup
-        zeros = mean_of_zeros(setup.evaluation, setup.params, setup.state, setup.batches[: self.batches], subject.key)
-        levels = [level for name, level in facts_of(setup).levels if "twice" not in name]
-        known = [level for level in (zeros, *levels) if level is not None]
-        return not known or loss > 0.95 * min(known)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnwidgets.records import Check
 
+from ._chance import is_at_chance
 from ._subject import Subject
 from ._told import told
 
@@ -60,6 +61,12 @@ class ZeroedInput:
             return told(self, measured, expected, "unknown", words, **numbers)
         if theirs - ours > self.least * abs(ours):
             return told(self, measured, expected, "ok", "it uses its inputs.", **numbers)
+        if abs(theirs - ours) <= 1e-6 * abs(ours) and subject.step >= self.steps:
+            words = "the loss does not change with the inputs at all: see connections."
+            return told(self, measured, expected, "wrong", words, **numbers)
+        if subject.step >= self.steps and is_at_chance(subject, ours, self.batches):
+            words = "the loss is still what chance gives: nothing was learned yet that the inputs could help with."
+            return told(self, measured, expected, "unknown", words, **numbers)
         if subject.step < self.steps:
             words = f"the run has made {subject.step} steps: an untrained network can't tell yet. Run it again later."
             return told(self, measured, expected, "unknown", words, **numbers)

@@ -20,6 +20,18 @@ from ._look import look
 from ._network import Network
 from ._score import Case, case_of, outputs_of
 
+VIEWS = (
+    "activations",
+    "feature maps",
+    "filters",
+    "weights",
+    "saliency",
+    "occlusion",
+    "Grad-CAM",
+    "maximised unit",
+    "attention",
+)
+
 
 class Inside:
     """Pictures of a network for one example at a time, read off the traced loss: any layer of any framework, in evaluation.

@@ -62,20 +62,24 @@ def _row(picture: Picture) -> str:
         _image(each, picture.titles[k] if k < len(picture.titles) else "") for k, each in enumerate(coloured)
     )
     if picture.over is not None:
-        images += _image(_under(coloured[0], np.asarray(picture.over, np.float64)), "over the input")
+        images += _image(_over(picture, coloured[0]), "over the input")
     return f'<div style="font-size:12px;margin-top:4px">{html.escape(label + more)}</div><div>{images}</div>'
 
 
-def _under(map_: npt.NDArray[np.uint8], over: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """A map in orange over the input in grey; the input is taken at the map's size."""
-    grey = over.mean(-1) if over.ndim == 3 else over
+def _over(picture: Picture, map_: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The first map over the input in grey, the more of its colour the stronger it is; the input at the map's size."""
+    given = np.asarray(picture.over, np.float64)
+    grey = given.mean(-1) if given.ndim == 3 else given
     tall, wide = map_.shape[:2]
     rows = np.linspace(0, len(grey), tall, endpoint=False, dtype=np.int64)
     columns = np.linspace(0, grey.shape[1], wide, endpoint=False, dtype=np.int64)
     grey = grey[rows[:, None], columns]
     grey = (grey - grey.min()) / ((grey.max() - grey.min()) or 1.0) * 200
-    share = map_.mean(-1, keepdims=True) / 255
-    return ((1 - share) * grey[..., None] + share * np.asarray(_ORANGE)).astype(np.uint8)
+    values = np.nan_to_num(np.asarray(picture.images[0], np.float64), posinf=0.0, neginf=0.0)
+    low = 0.0 if picture.signed else float(values.min())
+    share = np.abs(values - low) / (float(np.abs(values - low).max()) or 1.0)
+    colour = np.where(values[..., None] < low, np.asarray(_BLUE), np.asarray(_ORANGE))
+    return ((1 - share[..., None]) * grey[..., None] + share[..., None] * colour).astype(np.uint8)
 
 
 def _image(image: npt.NDArray[np.uint8], title: str) -> str:

@@ -42,5 +42,19 @@ def check_parts(**parts: Any) -> None:
             )
 
 
+def check_checks(checks: Any) -> None:
+    """Raise a TypeError for checks that are none."""
+    check_parts(checks=checks)
+    for each in checks:
+        missing = [name for name in ("name", "heading", "seconds", "run") if not hasattr(each, name)]
+        if missing or isinstance(each, type):
+            hint = (
+                f"give an instance, {each.__name__}()" if isinstance(each, type) else f"it lacks {', '.join(missing)}"
+            )
+            raise TypeError(
+                f"a check has name, heading (1 to 5), seconds(subject) and run(subject); got {_got(each)}: {hint}."
+            )
+
+
 def _got(value: Any) -> str:
     return f"the function {value.__name__}" if hasattr(value, "__name__") else f"a {type(value).__name__}"

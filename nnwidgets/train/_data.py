@@ -50,7 +50,9 @@ class Batches:
         self._outline: Any = None
         self._described: str | None = None
         self._given = 0
-        self._memory, self._held, self._position = memory, 0, 0
+        self._memory, self._held, self._position = memory, 0, -1
+        # drawn, and not given: it has another shape
+        self._refused: Any = None
         self._kept: dict[int, Any] = {}
         self._epochs = [0]
         # the epoch that is gone through again, and how far
@@ -90,20 +92,20 @@ class Batches:
         """The same, without saying that the run is there: what is drawn ahead is kept for it."""
         if step < self._given:
             return self._past(step)
-        if self._given == 0:
-            batch = self.first()
-            self._first = None
-        else:
-            batch = self._draw(step)
+        batch = self.first() if self._given == 0 else self._draw(step) if self._refused is None else self._refused
         if batch is None:
             return None
         # put into words only where it differs: words for each batch would cost a small model a tenth of its step
         if _outline(batch) != self._outline and (found := _describe(batch)) != self._described:
+            self._refused = batch
             raise ValueError(
                 f"the batch of step {step} differs from the first one: got {found}, wanted {self._described}. Each new "
                 "shape compiles the step again; drop the short last batch (drop_last=True, drop_remainder=True) or pad it."
             )
-        self._given += 1
+        self._given, self._first = self._given + 1, None
+        if step > self._position and not isinstance(self._source, (list, tuple)):
+            # ahead of the run: the source may fill the same arrays with what comes next
+            batch = jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, batch)
         self._keep(step, batch)
         return batch
 
@@ -120,13 +122,22 @@ class Batches:
                 )
 
     def window(self, step: int, count: int) -> list[Any]:
-        """The batches of so many steps from this one on, without losing them; fewer if the data ends.
+        """The batches of so many steps from this one on, without losing them; fewer if the data ends, or one has another shape.
 
         Raises:
             ValueError: there is none.
         """
         found: list[Any] = []
-        while len(found) < count and (batch := self.peek(step + len(found))) is not None:
+        while len(found) < count:
+            try:
+                batch = self.peek(step + len(found))
+            except ValueError:
+                # for whoever takes it
+                if not found:
+                    raise
+                break
+            if batch is None:
+                break
             found.append(batch)
         if not found:
             raise ValueError(f"there is no batch left for step {step}: the data has ended.")
@@ -135,7 +146,7 @@ class Batches:
     def _keep(self, step: int, batch: Any) -> None:
         if isinstance(self._source, (list, tuple)):
             return
-        if step and _share(batch, self._kept.get(step - 1)):
+        if 0 < step <= self._position and _share(batch, self._kept.get(step - 1)):
             # a buffer that is filled anew for each batch: what was kept is no longer what it was
             self._memory, self._held, self._kept = 0, 0, {}
             return
@@ -202,7 +213,14 @@ def _bytes(batch: Any) -> int:
 
 def _share(one: Any, other: Any) -> bool:
     arrays = [[leaf for leaf in jax.tree.leaves(each) if isinstance(leaf, np.ndarray)] for each in (one, other)]
-    return any(np.may_share_memory(a, b) for a, b in zip(*arrays, strict=False))
+    return any(_overlap(a, b) for a, b in zip(*arrays, strict=False))
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    try:
+        return bool(np.shares_memory(a, b, max_work=10_000))
+    except np.exceptions.TooHardError:
+        return True
 
 
 def _outline(batch: Any) -> tuple[Any, ...]:

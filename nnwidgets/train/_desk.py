@@ -105,12 +105,17 @@ class Desk:
 
     def note_static(self, findings: Sequence[Finding]) -> None:
         """What was found before the first step."""
-        self._static, self._settled, self._judged = tuple(findings), {}, -1
+        self._static, self._judged = tuple(findings), -1
 
     @property
     def static(self) -> tuple[Finding, ...]:
         """What was found before the first step."""
         return self._static
+
+    @property
+    def looked(self) -> list[str]:
+        """The names of the rules that have found their readings."""
+        return [_name(rule) for rule in self._rules if id(rule) not in self._waiting_rules | self._broken_rules]
 
     def settle(self, findings: Sequence[Finding]) -> None:
         """What experiments and trials made of the findings holds for as long as these are found."""

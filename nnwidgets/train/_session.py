@@ -40,7 +40,7 @@ from nnwidgets.rules import DEFAULT_RULES, rank
 from nnwidgets.trace import Trace, trace_objective
 
 from . import _folder
-from ._arguments import check_objective, check_optimizer, check_parts
+from ._arguments import check_checks, check_objective, check_optimizer, check_parts
 from ._data import Batches
 from ._desk import Desk
 from ._diagnose import Stopwatch, checks_of, confirm
@@ -123,6 +123,7 @@ class Session(Watchable):
         check_objective(objective)
         check_optimizer(tx)
         check_parts(probes=probes, rules=rules, panels=panels)
+        check_checks(checks or ())
         if validation is not None and iter(validation) is validation:
             raise ValueError(
                 "validation must give its batches again and again, got a generator: type list(validation)."
@@ -319,6 +320,9 @@ class Session(Watchable):
 
     def _tell(self, words: str) -> None:
         self._desk.show(message=words, force=True)
+        if words and not self.dashboard.viewed and sys.stderr.isatty():
+            # in a terminal, where nothing else would say that it goes on
+            sys.stderr.write(f"{words}\n")
 
     @contextmanager
     def _standing_still(self, what: str) -> Iterator[None]:
@@ -424,7 +428,7 @@ class Session(Watchable):
             self._desk.settle(findings)
             self._desk.show(force=True)
         red = {each.rule for each in findings}
-        looked = [type(rule).__name__ for rule in self._desk.rules]
+        looked = self._desk.looked
         passed = tuple(name for name in (*self._passed, *looked) if name not in red)
         losses = self.timeline.losses
         return Diagnosis(
@@ -513,20 +517,37 @@ class Session(Watchable):
         self._inside = self._inside.at(self.params, self.state, setup.batches)
         return self._inside
 
-    def look(self, view: str = "activations", **wanted: Any) -> Look:
+    def look(
+        self,
+        view: str = "activations",
+        *,
+        order: str = "wrong first",
+        position: int = 0,
+        layer: str = "",
+        unit: int | None = None,
+    ) -> Look:
         """Look inside the network at one example; the dashboard shows it, too.
 
         Args:
             view: "activations", "feature maps", "filters", "weights", "saliency", "Grad-CAM", "occlusion",
                 "maximised unit", "attention": those that this network has are in ``look.views``.
-            wanted: ``order`` of the examples ("wrong first", "most confident wrong first", "largest loss first", "in
-                order"), ``position`` in it, ``layer``, ``unit``.
+            order: of the examples, which are those of the coming batches: "wrong first", "most confident wrong first",
+                "largest loss first", "in order".
+            position: in that order, from 0.
+            layer: one of ``look.layers``; all, or the last that suits, if empty.
+            unit: or channel, or class; the predicted one if None.
 
         Raises:
+            ValueError: there is no such view or order.
             RuntimeError: the session is running.
         """
+        from nnwidgets.inside import ORDERS, VIEWS
+
+        for name, given, known in (("view", view, VIEWS), ("order", order, ORDERS)):
+            if given not in known:
+                raise ValueError(f"there is no {name} {given!r}; there are {', '.join(known)}.")
         with self._standing_still("look inside"):
-            return self._look(view, **wanted)
+            return self._look(view, order=order, position=position, layer=layer, unit=unit)
 
     def _look(self, view: str = "activations", **wanted: Any) -> Look:
         started = time.perf_counter()
@@ -586,7 +607,10 @@ class Session(Watchable):
             self.timeline.keep(self._here, pin=True)
         start = self._past.state_at(self.reach[0])
         now = self._here if _finite(self.params) else start
-        batches = self._batches.window(start.step, BATCHES)
+        try:
+            batches = self._batches.window(start.step, BATCHES)
+        except ValueError:
+            batches = [self._now()[2]]
         return Bench(setup, self._programs, start, now, batches, self._key, self.history)
 
     def run(self, steps: int | None = None) -> Session:
@@ -800,8 +824,13 @@ class Session(Watchable):
 
     def _draw_graph(self) -> None:
         if self.history.graph is None:
+            from nnwidgets.inside import Inside
+
             started = time.perf_counter()
-            self.history.graph = self.inside.graph()
+            # of the batch at hand: a run does not draw ahead
+            batches = [self._now()[2] if self._batch is None else self._batch]
+            self._inside = Inside(self.objective, batches, params=self.params, state=self.state, key=self._key)
+            self.history.graph = self._inside.graph()
             self._desk.governor.set_aside(time.perf_counter() - started)
 
     def _read(self, keep: int) -> None:

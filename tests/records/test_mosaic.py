@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from nnwidgets.records import Example, Look, Picture
-from nnwidgets.records._mosaic import pixels
+from nnwidgets.records._mosaic import _over, pixels
 
 
 def look_of(*pictures: Picture) -> Look:
@@ -50,3 +50,11 @@ def test_the_page_holds_the_images() -> None:
     assert len(images) == 2 + 32
     assert np.asarray(images[0])[:, :, 0].tolist() == (255 * np.eye(4)).astype(int).tolist()
     assert repr(shown) == "saliency of example 7, target 4, prediction 9 (75%), wrong, step 300: saliency; of class 9"
+
+
+def test_over_the_input_what_is_strong_is_coloured() -> None:
+    # nothing lets the input through, the strongest covers it: orange above zero, blue below
+    signed = picture_of([[[0.0, 2.0, -2.0]]], signed=True, over=np.asarray([[0.5, 0.5, 0.5]], np.float32))
+    assert _over(signed, pixels(signed)[0])[0].tolist() == [[0, 0, 0], [217, 116, 11], [25, 92, 172]]
+    plain = picture_of([[[1.0, 3.0]]], over=np.asarray([[0.0, 1.0]], np.float32))
+    assert _over(plain, pixels(plain)[0])[0].tolist() == [[0, 0, 0], [217, 116, 11]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import optax
 import pytest
 
 import nnwidgets as nnw
+from nnwidgets.checks import FewPoints
 from nnwidgets.records import Command
 
 GENERATOR = np.random.default_rng(0)
@@ -175,3 +177,61 @@ def test_wrong_wishes_are_refused() -> None:
         session.pause_when("full moon")
     with pytest.raises(ValueError, match="budget must be"):
         make(-1.0)
+
+
+def stream(kind: str) -> Iterator[Any]:
+    """Sources that are met in practice, and that must be read one batch at a time."""
+    rows = np.random.default_rng(0).normal(size=(36 * 8, 3)).astype(np.float32)
+    if kind == "repeat":
+        return itertools.repeat(rows[:8])
+    if kind == "views":
+        return (rows[i % 36 :: 36] for i in itertools.count())
+
+    def refilled() -> Iterator[Any]:
+        buffer = np.empty((8, 3), np.float32)
+        for i in itertools.count():
+            buffer[:] = rows[8 * (i % 36) : 8 * (i % 36) + 8]
+            yield buffer
+
+    return refilled()
+
+
+def squares(params: Any, batch: Any) -> Any:
+    return jnp.mean((batch @ params["w"] - 1.0) ** 2)
+
+
+@pytest.mark.parametrize("kind", ["repeat", "views", "refilled"])
+def test_watching_and_checking_change_nothing_of_what_a_stream_gives(kind: str) -> None:
+    watched, alone = (
+        nnw.Session(nnw.Objective(squares, {"w": jnp.zeros(3)}), optax.sgd(0.1), stream(kind), budget=budget)
+        for budget in (0.05, 0.0)
+    )
+    watched.run(4)
+    watched.checklist("zeroed input")
+    watched.look("weights")
+    watched.run(8)
+    alone.run(12)
+    assert watched.history["train/loss"].values.tobytes() == alone.history["train/loss"].values.tobytes()
+
+
+def test_a_batch_of_another_shape_is_not_lost_by_who_looks_ahead() -> None:
+    batches = [np.ones((4, 3), np.float32), 2 * np.ones((4, 3), np.float32), np.ones((2, 3), np.float32)]
+    session = nnw.Session(nnw.Objective(squares, {"w": jnp.zeros(3)}), optax.sgd(0.1), iter(batches))
+    session.checklist("zeroed input")
+    with pytest.raises(ValueError, match="the batch of step 2 differs"):
+        session.run(5)
+    assert session.step == 2
+    with pytest.raises(ValueError, match="the batch of step 2 differs"):
+        session.run(1)
+
+
+def test_misspelt_views_and_checks_are_named() -> None:
+    session = nnw.Session(nnw.Objective(squares, {"w": jnp.zeros(3)}), optax.sgd(0.1), [np.ones((4, 3), np.float32)])
+    with pytest.raises(ValueError, match="no view 'filter'; there are activations, feature maps"):
+        session.look("filter")
+    with pytest.raises(ValueError, match="no order 'best'"):
+        session.look(order="best")
+    with pytest.raises(ValueError, match="no check named first; there are few points"):
+        session.checklist("first")
+    with pytest.raises(TypeError, match=r"give an instance, FewPoints\(\)"):
+        nnw.Session(session.objective, optax.sgd(0.1), [np.ones((4, 3), np.float32)], checks=(FewPoints,))
