@@ -69,7 +69,7 @@ def bits(run: nnw.Session) -> Any:
 
 def forget_most(run: nnw.Session) -> None:
     """So that steps have to be made again, whichever of them were saved."""
-    for step in run.timeline.steps[1:]:
+    for step in set(run.timeline.steps) - run.timeline._pinned:
         run.timeline._forget(step)
 
 
