@@ -56,8 +56,11 @@ def one_page(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
     ARTIFACTS.mkdir(exist_ok=True)
     context = chromium.new_context(viewport={"width": 1500, "height": 1100})
     notebook = Notebook(context.new_page(), lab, ARTIFACTS)
-    yield notebook
-    notebook.close()
+    try:
+        yield notebook
+    finally:
+        # else the next test would go on in this kernel
+        notebook.close()
     context.close()
 
 

@@ -53,7 +53,7 @@ def test_a_finding_is_opened_and_its_remedy_tried(chromium: Browser, lab: Lab) -
         page.set_viewport_size({"width": 1280, "height": 1000})
         notebook.open([MODEL, "session.run(150)", "session.findings"])
         notebook.run(0)
-        card = page.locator(".nnw-card").filter(has_text="Findings").first
+        card = page.locator(".nnw-card").filter(has=page.locator(".nnw-title", has_text="Findings")).first
         # before the first step, in the background: the kernel stays free
         card.locator("button").filter(has_text="Check the set-up").click()
         finding = card.locator(".nnw-finding").filter(has_text="softmax twice")

@@ -68,7 +68,7 @@ def test_the_slider_goes_back_and_running_on_is_a_branch(chromium: Browser, lab:
         assert notebook.busy(1)
         assert f"rewound to step {step}" in page.locator(".nnw-controls").first.inner_text()
         # the numbers above the loss are those of that step
-        loss = page.locator(".nnw-card").filter(has_text="Loss").first
+        loss = page.locator(".nnw-card").filter(has=page.locator(".nnw-title", has_text="Loss")).first
         assert "step" not in loss.locator("b").first.inner_text()
         factor = page.locator(".nnw-group").filter(has=page.locator(".fa-undo")).locator("input").last
         factor.fill("0.1")
