@@ -124,7 +124,7 @@ class Tour:
         """Scroll to the dashboard: what is out of sight is not drawn."""
         self.page.evaluate("() => document.querySelector('.nnw').scrollIntoView({ block: 'start' })")
 
-    def picture(self, width: int = 1200, height: int = 2200) -> None:
+    def picture(self, width: int = 1200, height: int = 3200) -> None:
         """Keep the dashboard alone, as wide as that and whole, as ``dashboard.png``."""
         size, around = self.page.viewport_size, self.dashboard.bounding_box()
         assert size is not None
