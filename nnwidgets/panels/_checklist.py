@@ -11,7 +11,7 @@ import traitlets
 from nnwidgets.records import HEADINGS, Check, CheckInfo, Command, Finding, History, Notice, heading_of
 
 from ._panel import Panel
-from ._theme import STATIC, duration
+from ._theme import STATIC, duration, rule_words
 
 # A red finding counts as much as a check that failed.
 _LIGHTS = {"problem": "wrong", "warning": "suspicious", "note": ""}
@@ -91,7 +91,7 @@ def _heading(number: int, rows: list[tuple[CheckInfo, Check | None]], findings: 
         "light": light,
         "rows": [_row(info, check) for info, check in rows],
         "findings": [
-            {"light": _LIGHTS[each.severity], "rule": _words(each.rule), "where": each.where or (each.line or "")}
+            {"light": _LIGHTS[each.severity], "rule": rule_words(each.rule), "where": each.where or (each.line or "")}
             for each in findings[:SHOWN]
         ],
         "more": max(0, len(findings) - SHOWN),
@@ -115,8 +115,3 @@ def _row(info: CheckInfo, check: Check | None) -> dict[str, Any]:
 
 def _seconds(info: CheckInfo, check: Check | None) -> float:
     return info.seconds if check is None else check.seconds
-
-
-def _words(rule: str) -> str:
-    """CamelCase as words: ``NonFinite`` becomes "non finite"."""
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip()

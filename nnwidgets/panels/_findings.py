@@ -13,7 +13,7 @@ import numpy as np
 from nnwidgets.records import Command, Finding, History, Notice, Series
 
 from ._panel import Panel
-from ._theme import number
+from ._theme import number, rule_words
 from ._verdict import all_well, nothing_found
 
 SHOWN = 30
@@ -102,7 +102,7 @@ class Findings(Panel):
         self._verify.layout.display = "none" if first is None else ""
         if first is not None:
             self._which = (first.rule, first.where)
-            self._verify.description = f"Try the remedy of “{_words(first.rule)}”"
+            self._verify.description = f"Try the remedy of “{rule_words(first.rule)}”"
             self._verify.layout.width = "auto"
 
     def _nothing(self, history: History) -> str:
@@ -136,7 +136,7 @@ def _finding(finding: Finding, history: History, consequences: Sequence[Finding]
     verified = " <b>(tried: it helped)</b>" if finding.verified else ""
     return (
         f'<div class="nnw-finding nnw-{finding.severity}"><div>'
-        f"<b>{finding.severity}: {escape(_words(finding.rule))}</b>"
+        f"<b>{finding.severity}: {escape(rule_words(finding.rule))}</b>"
         f' <span class="nnw-place">{place}</span></div><div>{escape(finding.explanation)}</div>'
         + (f'<pre class="nnw-code">{escape(str(code))}</pre>' if finding.line and code else "")
         + (f"<div><b>Try:</b> {escape(finding.remedy)}{verified}</div>" if finding.remedy else "")
@@ -188,11 +188,6 @@ def _notice(notice: Notice) -> str:
     if notice.details:
         text = f"<details><summary>{text}</summary><pre>{escape(notice.details)}</pre></details>"
     return f'<div class="nnw-notice">{text}</div>'
-
-
-def _words(rule: str) -> str:
-    """CamelCase as words: ``NonFinite`` becomes "non finite"."""
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip()
 
 
 def _value(value: object) -> str:

@@ -8,7 +8,7 @@ import math
 from nnwidgets.records import Finding, Node
 
 from ._network_health import LAYERS, TENSORS, UNITS, Health, Readings, plain_path, within
-from ._theme import number
+from ._theme import number, rule_words
 
 TENSORS_SHOWN = 12
 SEVERITIES = {"problem": "✗", "warning": "!", "note": "i"}
@@ -49,7 +49,7 @@ def shape(sizes: tuple[int, ...]) -> str:
 
 def _finding(finding: Finding) -> str:
     escape = html.escape
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in finding.rule).strip()
+    words = rule_words(finding.rule)
     sign = SEVERITIES[finding.severity]
     return (
         f'<div class="nnw-finding nnw-{finding.severity}"><div><b>{sign} {finding.severity}: {escape(words)}</b> '

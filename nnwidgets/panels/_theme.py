@@ -110,6 +110,16 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def rule_words(rule: str) -> str:
+    """The name of a rule as words.
+
+    Example:
+        >>> rule_words("NonFinite")
+        'non finite'
+    """
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip()
+
+
 def duration(seconds: float) -> str:
     """A time for people.
 
