@@ -15,8 +15,6 @@ from ._plain_models import KINDS, PlainModels
 from ._subject import Subject
 from ._told import told
 
-_MOST = 20_000_000
-
 
 @dataclass(frozen=True)
 class Baselines:
@@ -52,7 +50,7 @@ class Baselines:
         """The losses of the three, and that of the network as it is now."""
         try:
             models = PlainModels(subject.setup)
-            batches = _fitting(subject)
+            batches = subject.batches
             steps = int(np.clip(subject.step, self.least_steps, self.most_steps))
             subject.tell(f"baselines: {steps} steps of three simple models")
             trained = models.train(batches, steps, subject.key, lambda course: not subject.late)
@@ -60,7 +58,7 @@ class Baselines:
             losses = models.losses(trained, there, on, subject.key)
         except ValueError as error:
             return told(self, "can't be compared", "", "unknown", f"no baseline can be trained here: {error}.")
-        ours = np.array([_loss(subject, batch) for batch in on])
+        ours = np.array([subject.loss(batch, train=False, penalty=False) for batch in on])
         means = {kind: float(losses[kind].mean()) for kind in KINDS}
         where = (
             "validation"
@@ -116,13 +114,6 @@ class Baselines:
         return "wrong", words
 
 
-def _fitting(subject: Subject) -> list[Any]:
-    """Batches of the run's first steps, as many as memory holds."""
-    batches = list(subject.bench.batches)
-    size = sum(np.size(leaf) for leaf in jax.tree.leaves(batches[0]))
-    return batches[: max(1, _MOST // max(size, 1))]
-
-
 def _compared_on(subject: Subject, batches: list[Any]) -> tuple[Setup, list[Any]]:
     """The batches of the comparison and a set-up of their shapes: of validation where these are alike, else of training."""
     setup = subject.setup
@@ -133,12 +124,6 @@ def _compared_on(subject: Subject, batches: list[Any]) -> tuple[Setup, list[Any]
         other = Setup(setup.objective, setup.tx, on, params=setup.params, state=setup.state, key=setup.key)
         return (setup if same else other), on
     return setup, batches[:16]
-
-
-def _loss(subject: Subject, batch: Any) -> float:
-    setup = subject.setup
-    value, (_, aux) = setup.loss(setup.params, setup.state, batch, jax.random.fold_in(subject.key, 0), False)
-    return float(value) - float(aux.get("penalty", 0.0))
 
 
 def _is_above(ours: Any, theirs: Any) -> bool:
@@ -162,4 +147,6 @@ def _still_falls(subject: Subject) -> bool:
 
 def _overfits(subject: Subject, linear: float) -> bool:
     """Whether on the batches of its training the network is as good as the linear model is on those of validation."""
-    return float(np.mean([_loss(subject, batch) for batch in subject.setup.batches])) <= linear
+    return (
+        float(np.mean([subject.loss(batch, train=False, penalty=False) for batch in subject.setup.batches])) <= linear
+    )

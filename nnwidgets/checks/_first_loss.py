@@ -77,16 +77,10 @@ class FirstLoss:
 
     def _loss(self, subject: Subject, params: Any, batches: list[Any]) -> float:
         """The loss in training, without its declared penalty."""
-        found = []
-        for i, batch in enumerate(batches):
-            value, (_, aux) = subject.setup.loss(
-                params,
-                subject.bench.start.state,
-                batch,
-                subject.bench.programs.fold_in(subject.key, np.uint32(i)),
-                True,
-            )
-            found.append(float(value) - float(aux.get("penalty", 0.0)))
+        state = subject.bench.start.state
+        found = [
+            subject.loss(batch, params=params, state=state, key=i, penalty=False) for i, batch in enumerate(batches)
+        ]
         return float(np.mean(found))
 
     def _judged(

@@ -27,7 +27,7 @@ class Gradients:
     def seconds(self, subject: Subject) -> float:
         """About how long it takes."""
         # the first call compiles a program of about this many parts
-        return 4.0 + 0.3 * len(subject.setup.objective.paths)
+        return 4.0 + 0.3 * len(subject.paths)
 
     def run(self, subject: Subject) -> Check:
         """The quick check of all tensors."""

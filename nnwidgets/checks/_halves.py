@@ -47,9 +47,7 @@ def parts_of(subject: Subject, counts: tuple[int, ...] = (2, 4), batches: int = 
         return None
 
     def loss(batch: Any) -> float:
-        key = jax.random.fold_in(subject.key, 0)
-        value, (_, aux) = setup.loss(setup.params, setup.state, batch, key, False)
-        return float(value) - float(aux.get("penalty", 0.0))
+        return subject.loss(batch, train=False, penalty=False)
 
     whole, parts = [], {count: list[list[float]]() for count in counts}
     try:

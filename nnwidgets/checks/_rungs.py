@@ -22,7 +22,6 @@ from ._tail import Tail
 from ._training import ADAM, Loop
 
 _MOST = 4096
-_MOST_NUMBERS = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +93,6 @@ class Climb:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        batches = list(subject.bench.batches)
-        size = sum(np.size(leaf) for leaf in jax.tree.leaves(batches[0]))
-        self._batches = batches[: max(1, _MOST_NUMBERS // max(size, 1))]
         self._loops: dict[str, tuple[Loop, Any]] = {}
 
     def train(self, rung: Rung, steps: int, rate: float) -> tuple[float, float]:
@@ -106,10 +102,12 @@ class Climb:
             self._loops[rung.layer] = self._loop(rung, subject.setup)
         loop, head = self._loops[rung.layer]
         course = loop.run(
-            {"network": start.params, "head": head}, start.state, self._batches, key=subject.key, steps=steps, rate=rate,
+            {"network": start.params, "head": head}, start.state, subject.batches, key=subject.key, steps=steps, rate=rate,
             go_on=lambda course: not subject.late,
         )  # fmt: skip
-        return float(course.losses[: len(self._batches)][:4].mean()), course.last(20) if course.finite else float("inf")
+        return float(course.losses[: len(subject.batches)][:4].mean()), course.last(20) if course.finite else float(
+            "inf"
+        )
 
     def _loop(self, rung: Rung, setup: Setup) -> tuple[Loop, Any]:
         tail = rung.tail

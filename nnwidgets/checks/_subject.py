@@ -8,20 +8,25 @@ from functools import cached_property
 from typing import Any
 
 import jax
+import numpy as np
 
 from nnwidgets.lint import Setup
 from nnwidgets.records import Finding, GradientReport, History
 from nnwidgets.train import Bench
+
+# Of all batches that are trained on together.
+_MOST_NUMBERS = 20_000_000
 
 
 class Subject:
     """A run, as the checks see it; nothing that they do changes it.
 
     Args:
-        make_bench: makes `bench` when it is first asked for.
+        make_setup: makes `setup` when it is first asked for.
+        make_bench: likewise `bench`.
 
     Attributes:
-        setup: the traced loss, the first batches, and the parameters as they are now.
+        paths: of the parameters.
         key: of the run.
         step: updates made so far.
         history: what was read.
@@ -35,7 +40,8 @@ class Subject:
 
     def __init__(
         self,
-        setup: Setup,
+        paths: Sequence[str],
+        make_setup: Callable[[], Setup],
         make_bench: Callable[[], Bench],
         key: jax.Array,
         step: int,
@@ -48,10 +54,16 @@ class Subject:
         seconds: float = 60.0,
         step_seconds: float = 0.01,
     ) -> None:
-        self.setup, self._make_bench, self.key, self.step, self.history = setup, make_bench, key, step, history
+        self.paths, self._make_setup, self._make_bench = paths, make_setup, make_bench
+        self.key, self.step, self.history = key, step, history
         self.gradcheck, self.lint, self.again, self.tell, self.seconds = gradcheck, lint, again, tell, seconds
         self.step_seconds = step_seconds
         self._started = time.perf_counter()
+
+    @cached_property
+    def setup(self) -> Setup:
+        """The traced loss, the first batches, and the parameters as they are now."""
+        return self._make_setup()
 
     @cached_property
     def bench(self) -> Bench:
@@ -68,8 +80,34 @@ class Subject:
         """Whether that time is over."""
         return self.seconds_left <= 0
 
-    def loss(self, batch: Any, *, train: bool = True, params: Any = None, state: Any = None, key: int = 0) -> float:
-        """The loss on a batch, at the present parameters if no others are given; `key` numbers the random numbers."""
+    def loss(
+        self,
+        batch: Any,
+        *,
+        train: bool = True,
+        params: Any = None,
+        state: Any = None,
+        key: int = 0,
+        penalty: bool = True,
+    ) -> float:
+        """The loss on a batch.
+
+        Args:
+            batch: the batch.
+            train: as in training, or as in evaluation.
+            params: the present ones if None.
+            state: likewise.
+            key: numbers the random numbers.
+            penalty: with its declared penalty, or without.
+        """
         params = self.setup.params if params is None else params
         state = self.setup.state if state is None else state
-        return float(self.setup.loss(params, state, batch, jax.random.fold_in(self.key, key), train)[0])
+        value, (_, aux) = self.setup.loss(params, state, batch, jax.random.fold_in(self.key, key), train)
+        return float(value) - (0.0 if penalty else float(aux.get("penalty", 0.0)))
+
+    @cached_property
+    def batches(self) -> list[Any]:
+        """Batches of the run's first steps, to train on: as many as memory holds side by side."""
+        batches = list(self.bench.batches)
+        size = sum(np.size(leaf) for leaf in jax.tree.leaves(batches[0]))
+        return batches[: max(1, _MOST_NUMBERS // max(size, 1))]

@@ -470,19 +470,21 @@ class Session(Watchable):
         from nnwidgets.checks import run_checks
 
         # one for all: it keeps what was traced and compiled
-        setup = self._setup()
-        bench = cache(lambda: self._bench(setup))
+        setup = cache(self._setup)
+        bench = cache(lambda: self._bench(setup()))
         for found in run_checks(checks, lambda: self._subject(setup, bench, seconds), self.notices):
             self.history.add_check(found)
             self._tell("")
 
-    def _subject(self, setup: Setup | None = None, bench: Any = None, seconds: float = 60.0) -> Any:
-        """What checks look at."""
+    def _subject(
+        self, setup: Callable[[], Setup] | None = None, bench: Callable[[], Bench] | None = None, seconds: float = 60.0
+    ) -> Any:
+        """What checks look at; nothing is traced, and no batch drawn, before one does."""
         from nnwidgets.checks import Subject
 
-        setup = setup or self._setup()
+        setup = setup or cache(self._setup)
         return Subject(
-            setup, bench or (lambda: self._bench(setup)), self._key, self.step, self.history,
+            self.objective.paths, setup, bench or (lambda: self._bench(setup())), self._key, self.step, self.history,
             gradcheck=lambda: self.gradcheck("quick"), lint=self._lint_again, again=self._made_again, tell=self._tell,
             seconds=seconds, step_seconds=1 / (self.status.steps_per_second or 100.0),
         )  # fmt: skip
@@ -551,9 +553,9 @@ class Session(Watchable):
 
     def _look(self, view: str = "activations", **wanted: Any) -> Look:
         started = time.perf_counter()
-        inside = self.inside
+        # first, since what it traces serves the pictures, too
         self._draw_graph()
-        found = inside.look(view, **wanted)
+        found = self.inside.look(view, **wanted)
         found = replace(found, step=self.step, seconds=time.perf_counter() - started)
         self.history.add_look(found)
         self._desk.show(force=True)
