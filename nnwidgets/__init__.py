@@ -11,11 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import schedules as schedules
     from .adapters.equinox import from_equinox as from_equinox
     from .adapters.keras import from_keras as from_keras
     from .adapters.linen import from_linen as from_linen
     from .adapters.nnx import from_nnx as from_nnx
     from .checks import DEFAULT_CHECKS as DEFAULT_CHECKS
+    from .explore import DEFAULT_EXPERIMENTS as DEFAULT_EXPERIMENTS
+    from .explore import Lab as Lab
     from .gradchecks import gradcheck as gradcheck
     from .objective import Objective as Objective
     from .origins import nan_origin as nan_origin
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from .probes import DEFAULT_PROBES as DEFAULT_PROBES
     from .probes import PerLayer as PerLayer
     from .probes import Snapshot as Snapshot
+    from .records import Exploration as Exploration
     from .records import Finding as Finding
     from .records import GradientReport as GradientReport
     from .records import Histogram as Histogram
@@ -42,14 +46,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DEFAULT_CHECKS": "checks",
+    "DEFAULT_EXPERIMENTS": "explore",
     "DEFAULT_PANELS": "panels",
     "DEFAULT_PROBES": "probes",
     "DEFAULT_RULES": "rules",
     "Dashboard": "panels",
+    "Exploration": "records",
     "Finding": "records",
     "GradientReport": "records",
     "Histogram": "records",
     "History": "records",
+    "Lab": "explore",
     "Monitor": "train",
     "NanReport": "records",
     "Notice": "records",
@@ -68,7 +75,9 @@ _HOMES = {
     "nan_origin": "origins",
     "trace_objective": "trace",
 }
-__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+# Packages that are names of their own.
+_PARTS = ("schedules",)
+__all__ = [*_HOMES, *_PARTS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -76,10 +85,12 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value  # the next look-up does not come here
         return value
-    close = difflib.get_close_matches(name, _HOMES)
+    if name in _PARTS:
+        return importlib.import_module(f".{name}", __name__)
+    close = difflib.get_close_matches(name, __all__)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     raise AttributeError(f"nnwidgets has no {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, "__version__"])
+    return sorted([*__all__, "__version__"])

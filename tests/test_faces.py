@@ -54,8 +54,9 @@ def test_the_lazy_names_are_those_that_type_checkers_see() -> None:
     """The table of homes and the imports under TYPE_CHECKING say the same."""
     tree = ast.parse(Path(nnw.__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
-    seen = {alias.name: node.module for node in imports for alias in node.names}
+    seen = {alias.name: node.module for node in imports if node.module for alias in node.names}
     assert seen == nnw._HOMES
+    assert {alias.name for node in imports if not node.module for alias in node.names} == set(nnw._PARTS)
 
 
 def test_unknown_name_says_which_was_meant() -> None:

@@ -21,7 +21,7 @@ class BiasBeforeBatchNorm:
 
     def check(self, setup: Setup) -> Finding | None:
         """A note that names these biases."""
-        found = [leaf for norm in batch_norms_of(setup.train).found if (leaf := self._bias(setup, norm)) is not None]
+        found = [leaf for norm in batch_norms_of(setup.train).found if (leaf := bias_before(setup, norm)) is not None]
         if not found:
             return None
         names = [setup.objective.paths[leaf] for leaf in dict.fromkeys(found)]
@@ -35,21 +35,6 @@ class BiasBeforeBatchNorm:
             where=names[0].rpartition("/")[0],
             biases=len(names),
         )
-
-    def _bias(self, setup: Setup, norm: BatchNorm) -> int | None:
-        program = setup.train.program
-        op = setup.train.maker(plain(program, norm.input))
-        if op is None or op.primitive != "add":
-            return None
-        for value in op.inputs:
-            leaves = value.origins if not value.data else frozenset[int]()
-            # one number for each mean that is taken away
-            if (
-                len(leaves) == 1
-                and program.parameters[leaf := next(iter(leaves))].size == norm.root.inputs[0].aval.size
-            ):
-                return leaf
-        return None
 
 
 @dataclass(frozen=True)
@@ -74,3 +59,20 @@ class BatchNormOneRow:
                     values_in_each_mean=1,
                 )
         return None
+
+
+def bias_before(setup: Setup, norm: BatchNorm) -> int | None:
+    """Index of the parameter that is added right before a batch norm, one number for each mean; None if there is none."""
+    program = setup.train.program
+    op = setup.train.maker(plain(program, norm.input))
+    if op is None or op.primitive != "add":
+        return None
+    for value in op.inputs:
+        leaves = value.origins if not value.data else frozenset[int]()
+        # one number for each mean that is taken away
+        if (
+            len(leaves) == 1
+            and program.parameters[leaf := next(iter(leaves))].size == norm.root.inputs[0].aval.size
+        ):
+            return leaf
+    return None

@@ -51,6 +51,7 @@ class BatchNorms:
     Attributes:
         found: those that use the statistics of the batch, in order.
         stored: indices of the state's arrays from which a spread is taken without looking at the batch.
+        roots: the operations that take it, in order.
     """
 
     def __init__(self, traced: Traced) -> None:
@@ -58,6 +59,7 @@ class BatchNorms:
         self._rows = rows_of(traced)
         self._used = before(traced.program, traced.program.outputs[:1])
         self.found: list[BatchNorm] = []
+        self.roots: list[Op] = []
         stored: set[int] = set()
         for index in sorted(self._used):
             op = self._ops[index]
@@ -65,7 +67,9 @@ class BatchNorms:
                 reductions, states = self._statistics(op.inputs[0])
                 norm = self._norm(op, reductions, states) if reductions else None
                 self.found += [norm] if norm is not None else []
-                stored |= states if not reductions else set()
+                if states and not reductions:
+                    self.roots.append(op)
+                    stored |= states
         self.stored = frozenset(stored)
 
     def _is_power(self, op: Op) -> bool:
@@ -94,11 +98,14 @@ class BatchNorms:
     def _norm(self, root: Op, reductions: list[Op], states: frozenset[int]) -> BatchNorm | None:
         chains = [self._powers(op) for op in reductions]
         shared = [value for value in chains[0] if all(any(value is each for each in chain) for chain in chains)]
-        output = self._applied(root.outputs[0])
+        output = self.applied(root.outputs[0])
         if not shared or output is None or output.op not in self._used:
             return None
-        given = self._centred(chains, shared[0])
-        if not any(value is given for value in self._wide(output)):
+        wide = [id(value) for value in self._wide(output)]
+        # what was summed up by the network itself, before the norm, looks like a part of the mean
+        starts = [self._centred(chains, shared[0]), *(plain(self._traced.program, value) for value in shared)]
+        given = next((value for value in starts if id(value) in wide), None)
+        if given is None:
             return None
         totals = [op for op in reductions if op.inputs[0].aval.shape]
         count = max(int(np.prod([op.inputs[0].aval.shape[a] for a in op.eqn.params["axes"]])) for op in totals)
@@ -161,7 +168,7 @@ class BatchNorms:
             return self._same(op.inputs[0], op.inputs[1])
         return op.primitive in _POWERS and op.primitive != "sub"
 
-    def _applied(self, value: Value) -> Value | None:
+    def applied(self, value: Value) -> Value | None:
         """The first value that has the examples' axis again and is made of this one and something else that has it."""
         waiting, seen = [value], set[int]()
         while waiting:

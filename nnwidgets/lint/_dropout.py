@@ -84,7 +84,7 @@ class DropoutRate:
         for dropout in dropouts_of(setup.train):
             if prod(dropout.mask.aval.shape) <= (setup.rows or 1):
                 continue
-            on_outputs = self._is_on_outputs(setup, dropout)
+            on_outputs = is_on_outputs(setup, dropout)
             if not on_outputs and dropout.rate < self.strong:
                 continue
             findings.append(
@@ -104,15 +104,6 @@ class DropoutRate:
                 )
             )
         return findings
-
-    def _is_on_outputs(self, setup: Setup, dropout: Dropout) -> bool:
-        """Whether it follows the last layer, and the loss takes it number by number."""
-        head, ops = setup.train.head, setup.train.program.ops
-        tail = set(map(id, head.tail))
-        following = [ops[i] for i in after(setup.train.program, [dropout.output]) if id(ops[i]) in tail]
-        return id(dropout.op) in tail and not any(
-            op.primitive in _PRODUCTS and all(value.trained for value in op.inputs[:2]) for op in following
-        )
 
 
 @dataclass(frozen=True)
@@ -154,8 +145,8 @@ class DropoutKey:
 
     def _drawn_while_tracing(self, setup: Setup) -> Finding | None:
         """A mask that is no operation but a constant: it was drawn when the program was traced, and scales what it keeps."""
-        counts = [len(_constant_masks(traced)) for traced in (setup.train, setup.evaluation)]
-        masks = _constant_masks(setup.train)
+        counts = [len(constant_masks(traced)) for traced in (setup.train, setup.evaluation)]
+        masks = constant_masks(setup.train)
         if counts[0] <= counts[1]:
             return None
         return told(
@@ -174,11 +165,21 @@ class DropoutKey:
         return all(np.array_equal(_plain(pairs[i][0]), _plain(pairs[i][1])) for i in states)
 
 
+def is_on_outputs(setup: Setup, dropout: Dropout) -> bool:
+    """Whether it follows the last layer, and the loss takes it number by number."""
+    head, ops = setup.train.head, setup.train.program.ops
+    tail = set(map(id, head.tail))
+    following = [ops[i] for i in after(setup.train.program, [dropout.output]) if id(ops[i]) in tail]
+    return id(dropout.op) in tail and not any(
+        op.primitive in _PRODUCTS and all(value.trained for value in op.inputs[:2]) for op in following
+    )
+
+
 def _plain(leaf: object) -> object:
     return np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)  # pyright: ignore[reportArgumentType]
 
 
-def _constant_masks(traced: Traced) -> list[Op]:
+def constant_masks(traced: Traced) -> list[Op]:
     """Choices between 0 and scaled data by booleans that depend on no input of the program."""
     found = []
     for op in traced.program.ops:

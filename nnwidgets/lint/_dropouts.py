@@ -43,6 +43,17 @@ class Dropout:
 @once
 def dropouts_of(traced: Traced) -> list[Dropout]:
     """Those of activations, in order; random choices among the inputs or the parameters are none."""
+    return [each for each in _choices(traced) if each.input.trained]
+
+
+@once
+def input_dropouts_of(traced: Traced) -> list[Dropout]:
+    """Those of the inputs, before any parameter is met, in order."""
+    return [each for each in _choices(traced) if not each.input.trained and traced.fields_of(each.input)]
+
+
+@once
+def _choices(traced: Traced) -> list[Dropout]:
     program = traced.program
     found = [each for op in program.ops if op.primitive in _TURNED for each in _of_choice(program, op)]
     return [each for each in found if 0 < each.rate < 1]
@@ -64,7 +75,7 @@ def _of_choice(program: Program, op: Op) -> Iterator[Dropout]:
                 waiting.append((user.outputs[0], 1 - share))
             elif user.primitive == "select_n" and user.inputs[0] is value and len(user.inputs) == 3:
                 yield from _selected(program, op, user, share, waiting)
-            elif user.primitive == "mul" and (other := _other(user, value)) is not None and _is_activation(other):
+            elif user.primitive == "mul" and (other := _other(user, value)) is not None and _is_data(other):
                 yield Dropout(1 - share, other, user.outputs[0], op.outputs[0], user)
 
 
@@ -75,9 +86,9 @@ def _selected(
     numbers = constant(program, otherwise), constant(program, chosen)
     if None not in numbers and 0 in numbers:
         waiting.append((user.outputs[0], share if numbers[0] == 0 else 1 - share))
-    elif numbers[0] == 0 and _is_activation(chosen):
+    elif numbers[0] == 0 and _is_data(chosen):
         yield Dropout(1 - share, chosen, user.outputs[0], op.outputs[0], user)
-    elif numbers[1] == 0 and _is_activation(otherwise):
+    elif numbers[1] == 0 and _is_data(otherwise):
         yield Dropout(share, otherwise, user.outputs[0], op.outputs[0], user)
 
 
@@ -116,5 +127,5 @@ def _other(op: Op, value: Value) -> Value | None:
     return next((each for each in op.inputs if each is not value), None)
 
 
-def _is_activation(value: Value) -> bool:
-    return value.trained and value.data and value.aval.dtype.kind in "fV"
+def _is_data(value: Value) -> bool:
+    return value.data and value.aval.dtype.kind in "fV"

@@ -38,6 +38,19 @@ def at_count(opt_state: Any, count: int) -> Any:
     )
 
 
+def at_counts(opt_state: Any, other: Any) -> Any:
+    """The state with every schedule's count as it is in another state of the same optimizer."""
+    counts = [node.count for node in find_nodes(other, is_schedule)]
+    if len(find_nodes(opt_state, is_schedule)) != len(counts):
+        return opt_state
+    return replace_nodes(opt_state, is_schedule, lambda node: node._replace(count=counts.pop(0)))
+
+
+def has_fields(*names: str) -> Callable[[Any], bool]:
+    """Whether a part of a state has fields of these names."""
+    return lambda node: set(names) <= set(getattr(node, "_fields", ()))
+
+
 def is_adam(node: Any) -> bool:
     """Whether it holds first and second moments."""
     return {"mu", "nu"} <= set(getattr(node, "_fields", ()))

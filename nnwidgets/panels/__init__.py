@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._checklist import Checklist as Checklist
 from ._dashboard import Dashboard as Dashboard
 from ._defaults import DEFAULT_PANELS as DEFAULT_PANELS
+from ._experiments import Experiments as Experiments
 from ._findings import Findings as Findings
 from ._gradient_check import GradientCheck as GradientCheck
 from ._gradient_norms import GradientNorms as GradientNorms

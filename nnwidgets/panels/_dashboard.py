@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from nnwidgets.records import CheckInfo, Command, Finding, History, Notice, Status
+from nnwidgets.records import CheckInfo, Command, ExperimentInfo, Finding, History, Notice, Status
 
 from . import _comms
 from ._card import Card
@@ -37,6 +37,7 @@ class Dashboard:
     Attributes:
         rules: the same; to be changed when one has found what it waited for.
         infos: tells which checks there are; asked once, when the dashboard is built.
+        experiments: tells which experiments there are, and what they cost now.
         min_interval: seconds between two refreshes, at least.
         seconds_spent: seconds of Python time spent refreshing and polling, in the thread of the loop.
     """
@@ -52,6 +53,7 @@ class Dashboard:
         self.history, self.min_interval, self.seconds_spent = history, 0.1, 0.0
         self._send, self._panels, self.rules = send, panels, tuple(rules)
         self.infos: Callable[[], Sequence[CheckInfo]] = lambda: ()
+        self.experiments: Callable[[], Sequence[ExperimentInfo]] = lambda: ()
         self._pacing = Pacing()
         self._status = Status()
         self._findings: tuple[Finding, ...] = ()
@@ -149,6 +151,8 @@ class Dashboard:
         for card in self._cards:
             if hasattr(card.panel, "infos"):
                 card.panel.infos = infos
+            if hasattr(card.panel, "experiments"):
+                card.panel.experiments = self.experiments
             if hasattr(card.panel, "redraw"):
                 card.panel.redraw = self._controls.guarded(self._redraw_one(card), "Drawing")
             if hasattr(card.panel, "send"):

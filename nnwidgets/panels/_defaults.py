@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._checklist import Checklist
+from ._experiments import Experiments
 from ._findings import Findings
 from ._gradient_check import GradientCheck
 from ._gradient_norms import GradientNorms
@@ -25,6 +26,7 @@ DEFAULT_PANELS: tuple[type[Any], ...] = (
     UnitHealth,
     Histograms,
     GradientCheck,
+    Experiments,
     Network,
     LookInside,
     Checklist,

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from nnwidgets.records import History
+from nnwidgets.records import duration as duration
+from nnwidgets.records import number as number
 
 STATIC = Path(__file__).parent / "static"
 
@@ -92,24 +94,6 @@ def colour_of(path: str, colours: dict[str, str]) -> str:
     return colours.get(_nearest(path, colours), GREY)
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number for people: short, and in powers of ten where it is very large or small.
-
-    Example:
-        >>> number(0.012345), number(12345.6), number(1.5e-7), number(float("nan"))
-        ('0.0123', '12,346', '1.5e-7', 'NaN')
-    """
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("∞" if value > 0 else "-∞")
-    size = abs(value)
-    if 1e3 <= size < 1e7:
-        return f"{value:,.0f}"
-    if size >= 1e7 or 0 < size < 1e-3:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.{digits}g}"
-
-
 def rule_words(rule: str) -> str:
     """The name of a rule as words.
 
@@ -118,21 +102,6 @@ def rule_words(rule: str) -> str:
         'non finite'
     """
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip()
-
-
-def duration(seconds: float) -> str:
-    """A time for people.
-
-    Example:
-        >>> duration(0.4), duration(75), duration(7300)
-        ('1 s', '1 min 15 s', '2 h 1 min')
-    """
-    whole = max(1, math.ceil(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def newest_step(history: History) -> int:

@@ -4,6 +4,14 @@ from ._checks import Check as Check
 from ._checks import CheckInfo as CheckInfo
 from ._checks import Checklist as Checklist
 from ._diagnosis import Diagnosis as Diagnosis
+from ._draw import exploration_html as exploration_html
+from ._exploration import Cost as Cost
+from ._exploration import ExperimentInfo as ExperimentInfo
+from ._exploration import Exploration as Exploration
+from ._exploration import Grid as Grid
+from ._exploration import Guide as Guide
+from ._exploration import Line as Line
+from ._exploration import Plot as Plot
 from ._facts import Facts as Facts
 from ._finding import Finding as Finding
 from ._finding import Notice as Notice
@@ -35,3 +43,8 @@ from ._spike import Spike as Spike
 from ._status import Command as Command
 from ._status import RunState as RunState
 from ._status import Status as Status
+from ._ticks import log_ticks as log_ticks
+from ._ticks import tick_words as tick_words
+from ._ticks import ticks_between as ticks_between
+from ._words import duration as duration
+from ._words import number as number

@@ -1,7 +1,8 @@
-"""Series as pandas DataFrames."""
+"""Series and tables as pandas DataFrames."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ._series import Series
@@ -20,6 +21,11 @@ def frames(all_series: list[Series]) -> Any:
     if not all_series:
         return pandas.DataFrame(index=pandas.Index([], name="step"))
     return pandas.concat({series.name: frame(series) for series in all_series}, axis=1, names=["reading", "layer"])
+
+
+def plain_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """One DataFrame of a table."""
+    return _pandas().DataFrame([list(row) for row in rows], columns=list(columns))
 
 
 def _pandas() -> Any:

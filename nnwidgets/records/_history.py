@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,16 +17,13 @@ from ._checks import Check
 from ._columns import Columns
 from ._facts import Facts
 from ._finding import plain
-from ._fork import Fork
 from ._gradient_report import GradientReport
 from ._histogram import Histogram
 from ._nan_report import NanReport
-from ._pictures import Look, NetworkGraph
+from ._results import Results
 from ._series import Series
 
 WHOLE = ("",)
-# Gradient checks kept.
-REPORTS = 20
 # Branches kept.
 BRANCHES = 20
 
@@ -71,7 +67,7 @@ class Branch:
     loss: Series
 
 
-class History:
+class History(Results):
     """Everything that was read during a run, in bounded memory.
 
     Each reading keeps its newest `full_steps` rows one by one and the older ones in at most `buckets` buckets of
@@ -88,10 +84,7 @@ class History:
 
     Attributes:
         version: counts the additions and truncations; unchanged means that nothing is new.
-        fork: the newest change that was tried, or None.
         facts: what was known before the first step.
-        graph: the network's layers and what flows between them, or None.
-        look: the newest look inside the network, or None.
 
     Example:
         >>> history = History()
@@ -106,21 +99,13 @@ class History:
     def __init__(self, full_steps: int = 4096, buckets: int = 2048) -> None:
         if full_steps < 1 or buckets < 2:
             raise ValueError(f"full_steps must be 1 or more and buckets 2 or more; got {full_steps} and {buckets}.")
+        super().__init__()
         self.full_steps, self.buckets = full_steps, buckets
-        self.version = 0
-        # re-entrant: a signal handler may read in the thread that writes
-        self.lock = threading.RLock()
         self._columns: dict[str, tuple[Columns, int]] = {}
         self._histograms: dict[str, tuple[Histogram, Histogram]] = {}
-        self._gradient_reports: list[GradientReport] = []
-        self._nan_reports: list[NanReport] = []
         self._branches: list[Branch] = []
         self._whole: list[Any] | None = None
-        self.fork: Fork | None = None
         self.facts = Facts()
-        self.graph: NetworkGraph | None = None
-        self.look: Look | None = None
-        self._checks: dict[str, Check] = {}
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
         """Add readings of some layers at one step: ``readings[name]`` has one value a layer."""
@@ -140,45 +125,6 @@ class History:
             first, _ = self._histograms.get(histogram.name, (histogram, histogram))
             self._histograms[histogram.name] = (first, histogram)
             self.version += 1
-
-    def add_gradient_report(self, report: GradientReport) -> None:
-        """Keep the result of a gradient check; of more than a few, the newest."""
-        with self.lock:
-            self._gradient_reports = [*self._gradient_reports, report][-REPORTS:]
-            self.version += 1
-
-    @property
-    def gradient_reports(self) -> tuple[GradientReport, ...]:
-        """The newest gradient checks, oldest first."""
-        return tuple(self._gradient_reports)
-
-    def add_check(self, check: Check) -> None:
-        """Keep it as the newest result of its name."""
-        with self.lock:
-            self._checks = {**self._checks, check.name: check}
-            self.version += 1
-
-    @property
-    def checks(self) -> tuple[Check, ...]:
-        """The newest result of each check that was run."""
-        return tuple(self._checks.values())
-
-    def add_look(self, look: Look) -> None:
-        """Keep the newest look inside the network."""
-        with self.lock:
-            self.look = look
-            self.version += 1
-
-    def add_nan_report(self, report: NanReport) -> None:
-        """Keep where a NaN began; of more than a few, the newest. Its step must be known."""
-        with self.lock:
-            self._nan_reports = [*self._nan_reports, report][-REPORTS:]
-            self.version += 1
-
-    @property
-    def nan_reports(self) -> tuple[NanReport, ...]:
-        """Where numbers that are not finite began, oldest first."""
-        return tuple(self._nan_reports)
 
     def table(self, what: str, readings: tuple[str, ...], layers: tuple[str, ...]) -> Table:
         """The writer for some readings of the same layers; made at the first call.
@@ -270,12 +216,6 @@ class History:
                     self._branches = [*self._branches, Branch(step, gone)][-BRANCHES:]
                     self.truncate(step - 1)
 
-    def add_fork(self, fork: Fork) -> None:
-        """Keep the newest change that was tried."""
-        with self.lock:
-            self.fork = fork
-            self.version += 1
-
     @property
     def nbytes(self) -> int:
         """Bytes held by the readings; histograms come on top (two of each name)."""
@@ -348,6 +288,7 @@ class History:
                 "_branches",
                 "_whole",
                 "_checks",
+                "_explorations",
                 "fork",
             ):
                 setattr(self, name, getattr(other, name))

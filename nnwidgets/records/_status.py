@@ -21,6 +21,8 @@ CommandName = Literal[
     "verify",
     "check",
     "look",
+    "explore",
+    "halt",
 ]
 
 
@@ -67,7 +69,8 @@ class Command:
         value: ``run``: how many steps (int); ``multiplier``: the factor (float); ``pause_when``: a condition
             (see `nnw.Session.pause_when`); ``gradcheck``: the tier; ``rewind``: the step; ``verify``: rule
             and layer of a finding; ``check``: names of checks, all if empty; ``look``: what of `Look` is wanted, a dict
-            with any of view, order, position, layer, unit; else None.
+            with any of view, order, position, layer, unit; ``explore``: the name of an
+            experiment; else None. ``halt`` ends an experiment that goes on.
     """
 
     name: CommandName

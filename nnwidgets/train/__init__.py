@@ -1,5 +1,6 @@
 """The run: its steps, what is read of them, and who may steer it."""
 
+from ._compiles import compiles as compiles
 from ._experiments import EXPERIMENTS as EXPERIMENTS
 from ._experiments import Bench as Bench
 from ._experiments import Outcome as Outcome
@@ -9,5 +10,6 @@ from ._fork import Way as Way
 from ._fork import fork as fork
 from ._monitor import Monitor as Monitor
 from ._programs import Programs as Programs
+from ._programs import scale as scale
 from ._session import Session as Session
 from ._timeline import Saved as Saved

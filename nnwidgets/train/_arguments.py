@@ -45,15 +45,27 @@ def check_parts(**parts: Any) -> None:
 def check_checks(checks: Any) -> None:
     """Raise a TypeError for checks that are none."""
     check_parts(checks=checks)
-    for each in checks:
-        missing = [name for name in ("name", "heading", "seconds", "run") if not hasattr(each, name)]
+    _check_have(
+        checks,
+        ("name", "heading", "seconds", "run"),
+        "a check has name, heading (1 to 5), seconds(subject), run(subject)",
+    )
+
+
+def check_experiments(experiments: Any) -> None:
+    """Raise a TypeError for experiments that are none."""
+    check_parts(experiments=experiments)
+    _check_have(experiments, ("name", "cost", "run"), "an experiment is a dataclass with name, cost(lab) and run(lab)")
+
+
+def _check_have(parts: Any, names: tuple[str, ...], wanted: str) -> None:
+    for each in parts:
+        missing = [name for name in names if not hasattr(each, name)]
         if missing or isinstance(each, type):
             hint = (
                 f"give an instance, {each.__name__}()" if isinstance(each, type) else f"it lacks {', '.join(missing)}"
             )
-            raise TypeError(
-                f"a check has name, heading (1 to 5), seconds(subject) and run(subject); got {_got(each)}: {hint}."
-            )
+            raise TypeError(f"{wanted}; got {_got(each)}: {hint}.")
 
 
 def _got(value: Any) -> str:

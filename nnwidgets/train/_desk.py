@@ -30,6 +30,7 @@ _TASKS = {
     "lint": "nobody here knows the loss: nnw.Session does.",
     "verify": "nothing can be tried in a loop that is not ours: nnw.Session makes its steps itself.",
     "check": "the checks need a run that can be repeated: nnw.Session makes its steps itself.",
+    "explore": "nothing can be tried in a loop that is not ours: nnw.Session makes its steps itself.",
     "look": "nobody here knows the network's parameters and data together: nnw.Session does.",
 }
 
@@ -63,6 +64,8 @@ class Desk:
         self.controls = Controls()
         self.status = Status()
         self.readings: dict[str, float] = {}
+        # an experiment that goes on is to end
+        self.halt = threading.Event()
         self.notices: list[Notice] = self.watcher.notices
         self.running = False
         # for each kind shown, which kind of the governor's pays for it
@@ -141,6 +144,9 @@ class Desk:
 
     def receive(self, command: Command) -> None:
         """A wish of the user, from any thread: the loop applies it, or, when none is running, it is applied here."""
+        if command.name == "halt":
+            # not queued: whoever takes from the queue is busy with what is to end
+            return self.halt.set()
         if not self.running and command.name in ("step", "run") and self._start is not None:
             return self._start(1 if command.name == "step" else int(command.value))
         self.controls.send(command)

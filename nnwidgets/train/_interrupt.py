@@ -49,6 +49,36 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
+class Halted:
+    """While entered, the first interrupt only sets an event, so that a loop can end and tell what it has; the next one raises.
+
+    Only the main thread receives interrupts; elsewhere this does nothing.
+
+    Args:
+        event: is set by the interrupt.
+    """
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+        self._previous: object = None
+
+    def __enter__(self) -> Halted:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.getsignal(signal.SIGINT)
+            if callable(self._previous):
+                signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if callable(self._previous):
+            signal.signal(signal.SIGINT, self._previous)  # pyright: ignore[reportArgumentType]
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self._event.is_set():
+            raise KeyboardInterrupt
+        self._event.set()
+
+
 class _Protected:
     def __init__(self, owner: Interrupts) -> None:
         self._owner = owner

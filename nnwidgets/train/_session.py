@@ -10,58 +10,35 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import cache
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nnwidgets.lint import DEFAULT_LINTS, Setup, facts_of, lint
+from nnwidgets.lint import DEFAULT_LINTS, Setup
 from nnwidgets.objective import Objective
 from nnwidgets.panels import DEFAULT_PANELS
 from nnwidgets.probes import DEFAULT_PROBES, Snapshot
-from nnwidgets.records import (
-    CheckInfo,
-    Checklist,
-    Command,
-    Diagnosis,
-    Finding,
-    Fork,
-    Look,
-    NanReport,
-    Notice,
-    Spike,
-)
-from nnwidgets.rules import DEFAULT_RULES, rank
+from nnwidgets.records import Command, NanReport, Notice
+from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
 from . import _folder
-from ._arguments import check_checks, check_objective, check_optimizer, check_parts
+from ._arguments import check_checks, check_experiments, check_objective, check_optimizer, check_parts
+from ._attempts import Attempts
 from ._data import Batches
 from ._desk import Desk
-from ._diagnose import Stopwatch, checks_of, confirm
-from ._diagnose import verify as verify_remedies
-from ._experiments import BATCHES, Bench
-from ._fork import Change, Way, fork
 from ._interrupt import Interrupts
 from ._past import Made, Past
 from ._programs import Programs, metric_names
-from ._spike import find_spike, look_into
+from ._questions import is_finite
 from ._timeline import Saved, Timeline
-from ._watchable import Watchable
-
-if TYPE_CHECKING:
-    from nnwidgets.inside import Inside
-
-# Batches that are looked at before the first step.
-_LINTED = 8
 
 
-class Session(Watchable):
+class Session(Attempts):
     """Trains an objective, shows what happens, and lets it be paused, stepped and stopped.
 
     Gradient and update are two compiled programs that are the same on every step, looked at or not, so the parameters
@@ -80,6 +57,7 @@ class Session(Watchable):
         rules: judgements on the history.
         lints: judgements on the set-up before the first step; see `lint`.
         checks: things to be run on a button; those of ``nnwidgets.checks`` if None; see `checklist`.
+        experiments: what can be tried on copies of the run; those of ``nnwidgets.explore`` if None; see `explore`.
         panels: what the dashboard shows.
         timeline_memory: bytes that saved states and batches, from which `rewind` works, may hold; a tenth of the free memory
             if None.
@@ -114,6 +92,7 @@ class Session(Watchable):
         rules: Sequence[Any] = DEFAULT_RULES,
         lints: Sequence[Any] = DEFAULT_LINTS,
         checks: Sequence[Any] | None = None,
+        experiments: Sequence[Any] | None = None,
         panels: Sequence[Any] = DEFAULT_PANELS,
         timeline_memory: int | None = None,
         pause_on_nan: bool = True,
@@ -124,6 +103,7 @@ class Session(Watchable):
         check_optimizer(tx)
         check_parts(probes=probes, rules=rules, panels=panels)
         check_checks(checks or ())
+        check_experiments(experiments or ())
         if validation is not None and iter(validation) is validation:
             raise ValueError(
                 "validation must give its batches again and again, got a generator: type list(validation)."
@@ -145,6 +125,7 @@ class Session(Watchable):
         self._past = Past(self._programs, self._batches, self._key, self.timeline)
         tasks = {"gradcheck": self._check_gradients, "rewind": self._rewind_here, "lint": self._lint_here}
         tasks |= {"verify": self._verify_here, "check": self._check_here, "look": self._look_here}
+        tasks |= {"explore": self._explore_here}
         self._desk = Desk(budget, probes, rules, panels, start=self._run_aside, tasks=tasks, reach=lambda: self.reach)
         self._lints, self._passed = tuple(lints), list[str]()
         self._furthest, self._rewound, self._pauses_on_nan = 0, False, pause_on_nan
@@ -159,7 +140,8 @@ class Session(Watchable):
         self._set_up: Setup | None = None
         self._inside: Any = None
         self._checks = None if checks is None else tuple(checks)
-        self._desk.dashboard.infos = self._infos
+        self._experiments = None if experiments is None else tuple(experiments)
+        self._desk.dashboard.infos, self._desk.dashboard.experiments = self._infos, self._experiment_infos
 
     @property
     def trace(self) -> Trace:
@@ -222,7 +204,7 @@ class Session(Watchable):
         bad = np.flatnonzero(~np.isfinite(self.timeline.losses))
         if len(bad) and bad[0] < self.step:
             self._go_to(int(bad[0]), self._desk.status.message)
-        if self.step > self.reach[0] and not _finite(self.params):
+        if self.step > self.reach[0] and not is_finite(self.params):
             report = self._update_origin(self.step - 1) or ObjectiveOrigin(self.objective)(*self._now())
         else:
             report = ObjectiveOrigin(self.objective)(*self._now())
@@ -238,7 +220,7 @@ class Session(Watchable):
 
         before, factor = self._past.state_at(step), np.float32(self.timeline.multiplier(step))
         _, made = self._past.again(before)
-        if not _finite((made.loss, made.grads)) or _finite((made.after.params, made.after.opt_state, made.updates)):
+        if not is_finite((made.loss, made.grads)) or is_finite((made.after.params, made.after.opt_state, made.updates)):
             return None
         report = nan_origin(
             self._programs.update, before.params, before.opt_state, made.grads, factor, made.loss, argnums=None
@@ -246,25 +228,6 @@ class Session(Watchable):
         self._go_to(step, self._desk.status.message)
         note = f"loss and gradients of step {step} are finite: the optimizer's update is not"
         return replace(report, notes=(note, *report.notes))
-
-    def spike(self, step: int | None = None) -> Spike:
-        """Look into a loss spike: which gradient grew first, and which examples of the batch carried it.
-
-        The steps before it are made again; the session stays where it is.
-
-        Args:
-            step: whose loss jumped; the one that stands out most if None.
-
-        Raises:
-            ValueError: none stands out, or the step is out of reach.
-            RuntimeError: the session is running.
-        """
-        with self._standing_still("look into a spike"):
-            self._flush()
-            step = find_spike(self.timeline.losses) if step is None else step
-            if step not in range(len(self.timeline.losses)):
-                raise ValueError(f"spike looks into a step that was made, 0 to {self._furthest - 1}, got {step!r}.")
-            return look_into(step, self.objective, self._past, self.timeline, self._key, self._tell)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write saved states and history into a folder; whenever the process is killed, what was saved before stays whole.
@@ -332,288 +295,6 @@ class Session(Watchable):
             yield
         finally:
             self._lock.release()
-
-    def fork(
-        self,
-        steps: int = 100,
-        *,
-        multiplier: float | None = None,
-        tx: optax.GradientTransformation | None = None,
-        objective: Objective | None = None,
-        params: Any = None,
-        keys: int = 5,
-    ) -> Fork:
-        """Try a change: go on from here with it and without, with the same batches and keys; the session stays where it is.
-
-        Args:
-            steps: of each way; fewer if the data ends.
-            multiplier: of the learning rate; that of the run if None.
-            tx: another optimizer. Its state is taken over where it has the same form (another learning rate), else begins anew.
-            objective: another loss, of parameters of the same form.
-            params: other parameters; the optimizer's state begins anew.
-            keys: how many times, each with other random numbers and another order of the batches.
-
-        Returns:
-            both curves and their paired difference with its uncertainty; the loss panel shows them, too.
-
-        Raises:
-            ValueError: nothing is changed, or there is no batch left.
-            RuntimeError: the session is running.
-        """
-        change = Change(multiplier, tx, objective, params)
-        change.check(self.params)
-        if not all(isinstance(each, (int, np.integer)) and each >= 1 for each in (steps, keys)):
-            raise ValueError(f"steps and keys must be whole numbers of at least 1, got {steps!r} and {keys!r}.")
-        with self._standing_still("fork"):
-            batches = self._batches.window(self.step, steps)
-            unchanged = Way(self._programs, self._here, self._desk.controls.multiplier)
-            changed, words = change.way(unchanged, self.objective, self._tx)
-            found = fork((unchanged, changed), batches, self._key, keys, change=words, told=self._tell)
-            self.history.add_fork(found)
-            self._tell("")
-        return found
-
-    def lint(self) -> tuple[Finding, ...]:
-        """Look at the program, the first batches and the first update, without a step; the dashboard shows what was found, too.
-
-        Raises:
-            RuntimeError: the session is running.
-        """
-        with self._standing_still("look at its set-up"):
-            self._lint()
-        static = {(each.rule, each.where) for each in self._desk.static}
-        return tuple(each for each in self.findings if (each.rule, each.where) in static)
-
-    def _lint(self) -> Setup:
-        setup, first = self._setup(), self._here
-        if self.step:
-            # the rules are on what a run begins with: its first state, if it is in reach, and an optimizer without moments
-            first = self._past.state_at(0) if self.timeline.first == 0 else first
-            batches = self._batches_from(first.step)
-            setup = setup.at(first.params, first.state, self._tx.init(first.params), batches)
-        findings, self._passed, notices = lint(setup, self._lints)
-        self.notices.extend(notices)
-        try:
-            self.history.facts = facts_of(setup)
-        except Exception as error:
-            self.notices.append(Notice("facts", f"the loss is not known: {error}", traceback.format_exc()))
-        self._desk.note_static([replace(each, step=first.step) for each in findings])
-        self._desk.show(force=True)
-        return setup
-
-    def diagnose(self, steps: int = 200, *, verify: bool = False) -> Diagnosis:
-        """Say what is wrong with this training program, with evidence: before the first step, over some steps, by experiments.
-
-        Args:
-            steps: that are trained in between.
-            verify: try the remedies of the first red findings: 100 steps over five keys from the first state, beside
-                the unchanged run.
-
-        Raises:
-            ValueError: there is no batch, or `steps` is not positive.
-            RuntimeError: the session is running.
-        """
-        watch, began = Stopwatch(), self.step
-        with watch, self._standing_still("diagnose"):
-            self.timeline.keep(self._here, pin=True)
-            setup = self._lint()
-        static = watch.seconds
-        self.run(steps)
-        with watch, self._standing_still("diagnose"):
-            ended = self.step - began < steps and self.status.message.startswith("the data ended")
-            self.history.facts = replace(self.history.facts, data_ended=ended)
-            bench = self._bench(setup)
-            findings = confirm(self._desk.judge(final=True), bench, self.notices)
-            findings = verify_remedies(rank(findings), bench, self.notices) if verify else list(rank(findings))
-            self._desk.settle(findings)
-            self._desk.show(force=True)
-        red = {each.rule for each in findings}
-        looked = self._desk.looked
-        passed = tuple(name for name in (*self._passed, *looked) if name not in red)
-        losses = self.timeline.losses
-        return Diagnosis(
-            tuple(findings), checks_of(self.history.facts, losses), passed, self.step - began, watch.seconds,
-            static, watch.compiling,
-            tuple(f"{each.source}: {each.message}" for each in self.notices),
-        )  # fmt: skip
-
-    @property
-    def checks(self) -> tuple[Any, ...]:
-        """What `checklist` can run, in the order of the checklist."""
-        if self._checks is None:
-            from nnwidgets.checks import DEFAULT_CHECKS
-
-            self._checks = DEFAULT_CHECKS
-        return self._checks
-
-    def checklist(self, *names: str, seconds: float = 60.0) -> Checklist:
-        """Go down the checklist: run its checks at the state as it is now, and tell the newest result of each.
-
-        The run is not changed. Results are drawn in the dashboard, too.
-
-        Args:
-            names: only these checks; all if none is named.
-            seconds: that each may take, about; it then tells what it knows.
-
-        Raises:
-            ValueError: there is no check of that name.
-            RuntimeError: the session is running.
-        """
-        known = {check.name: check for check in self.checks}
-        if unknown := [name for name in names if name not in known]:
-            raise ValueError(f"there is no check named {', '.join(unknown)}; there are {', '.join(known)}.")
-        with self._standing_still("run checks"):
-            self._run_checks([known[name] for name in names] or self.checks, seconds)
-        return Checklist(self._infos(), self.history.checks)
-
-    def _run_checks(self, checks: Sequence[Any], seconds: float = 60.0) -> None:
-        from nnwidgets.checks import run_checks
-
-        # one for all: it keeps what was traced and compiled
-        setup = cache(self._setup)
-        bench = cache(lambda: self._bench(setup()))
-        for found in run_checks(checks, lambda: self._subject(setup, bench, seconds), self.notices):
-            self.history.add_check(found)
-            self._tell("")
-
-    def _subject(
-        self, setup: Callable[[], Setup] | None = None, bench: Callable[[], Bench] | None = None, seconds: float = 60.0
-    ) -> Any:
-        """What checks look at; nothing is traced, and no batch drawn, before one does."""
-        from nnwidgets.checks import Subject
-
-        setup = setup or cache(self._setup)
-        return Subject(
-            self.objective.paths, setup, bench or (lambda: self._bench(setup())), self._key, self.step, self.history,
-            gradcheck=lambda: self.gradcheck("quick"), lint=self._lint_again, again=self._made_again, tell=self._tell,
-            seconds=seconds, step_seconds=1 / (self.status.steps_per_second or 100.0),
-        )  # fmt: skip
-
-    def _infos(self) -> tuple[CheckInfo, ...]:
-        from nnwidgets.checks import infos
-
-        return infos(self.checks, self._subject())
-
-    def _lint_again(self) -> tuple[Finding, ...]:
-        self._lint()
-        return self._desk.static
-
-    def _made_again(self) -> str:
-        """Why steps that were made can't be made again as they were the first time; "" if they can, or if there were none."""
-        try:
-            # the newest batches may still be at hand: what the data gives again shows further back
-            for step in {self.step // 2, self.step - 1} - {-1}:
-                self._past.again(self._past.state_at(step))
-        except ValueError as error:
-            return str(error)
-        return ""
-
-    @property
-    def inside(self) -> Inside:
-        """Pictures of the network as it is now: activations, filters, saliency, Grad-CAM, attention, ..."""
-        from nnwidgets.inside import Inside
-
-        setup = self._setup()
-        if self._inside is None:
-            self._inside = Inside(self.objective, setup.batches, params=self.params, state=self.state, key=self._key)
-        self._inside = self._inside.at(self.params, self.state, setup.batches)
-        return self._inside
-
-    def look(
-        self,
-        view: str = "activations",
-        *,
-        order: str = "wrong first",
-        position: int = 0,
-        layer: str = "",
-        unit: int | None = None,
-    ) -> Look:
-        """Look inside the network at one example; the dashboard shows it, too.
-
-        Args:
-            view: "activations", "feature maps", "filters", "weights", "saliency", "Grad-CAM", "occlusion",
-                "maximised unit", "attention": those that this network has are in ``look.views``.
-            order: of the examples, which are those of the coming batches: "wrong first", "most confident wrong first",
-                "largest loss first", "in order".
-            position: in that order, from 0.
-            layer: one of ``look.layers``; all, or the last that suits, if empty.
-            unit: or channel, or class; the predicted one if None.
-
-        Raises:
-            ValueError: there is no such view or order.
-            RuntimeError: the session is running.
-        """
-        from nnwidgets.inside import ORDERS, VIEWS
-
-        for name, given, known in (("view", view, VIEWS), ("order", order, ORDERS)):
-            if given not in known:
-                raise ValueError(f"there is no {name} {given!r}; there are {', '.join(known)}.")
-        with self._standing_still("look inside"):
-            return self._look(view, order=order, position=position, layer=layer, unit=unit)
-
-    def _look(self, view: str = "activations", **wanted: Any) -> Look:
-        started = time.perf_counter()
-        # first, since what it traces serves the pictures, too
-        self._draw_graph()
-        found = self.inside.look(view, **wanted)
-        found = replace(found, step=self.step, seconds=time.perf_counter() - started)
-        self.history.add_look(found)
-        self._desk.show(force=True)
-        return found
-
-    def verify(self, finding: Finding) -> Finding:
-        """Try the remedy of a finding: 100 steps over five keys from the first state in reach, with it and without.
-
-        Returns:
-            the finding with `tried`, and with `verified` where the loss is lower for certain; the dashboard shows it, too.
-
-        Raises:
-            ValueError: its remedy is nothing that can be run.
-            RuntimeError: the session is running.
-        """
-        if finding.change is None:
-            raise ValueError(f"the remedy of {finding.rule} cannot be run: {finding.remedy}")
-        with self._standing_still("try a remedy"):
-            return self._verify(finding)
-
-    def _verify(self, finding: Finding) -> Finding:
-        self._tell(f"trying: {finding.remedy}")
-        (found,) = verify_remedies([replace(finding, severity="problem")], self._bench(self._setup()), self.notices)
-        found = replace(found, severity=finding.severity)
-        self._desk.settle([found])
-        self._desk.show(force=True)
-        return found
-
-    def _setup(self) -> Setup:
-        """What the rules and checks look at, with the state as it is now."""
-        batches = self._batches_from(self.step)
-        if self._set_up is not None:
-            return self._set_up.at(self.params, self.state, self.opt_state, batches)
-        self._set_up = Setup(
-            self.objective, self._tx, batches, params=self.params, state=self.state, opt_state=self.opt_state,
-            validation=list(islice(self._validation or (), _LINTED)), key=self._key,
-        )  # fmt: skip
-        return self._set_up
-
-    def _batches_from(self, step: int) -> list[Any]:
-        """The batches of some steps from this one on; where they are not to be had, that of the newest step."""
-        try:
-            return self._batches.window(step, _LINTED)
-        except ValueError:
-            return [self._now()[2]]
-
-    def _bench(self, setup: Setup) -> Bench:
-        """What experiments work with: the first state in reach, and the newest one that is finite."""
-        if self.timeline.first is None:
-            # no step was made yet
-            self.timeline.keep(self._here, pin=True)
-        start = self._past.state_at(self.reach[0])
-        now = self._here if _finite(self.params) else start
-        try:
-            batches = self._batches.window(start.step, BATCHES)
-        except ValueError:
-            batches = [self._now()[2]]
-        return Bench(setup, self._programs, start, now, batches, self._key, self.history)
 
     def run(self, steps: int | None = None) -> Session:
         """Make more steps, or the rest of those that were stopped; returns the session.
@@ -793,25 +474,6 @@ class Session(Watchable):
         with self._here_or_still("go back"):
             self._go_to(int(step))
 
-    def _lint_here(self, _: Any) -> None:
-        with self._here_or_still("look at its set-up"):
-            self._lint()
-
-    def _check_here(self, names: Any) -> None:
-        with self._here_or_still("run checks"):
-            wanted = tuple(names or ())
-            self._run_checks([check for check in self.checks if not wanted or check.name in wanted])
-
-    def _look_here(self, wanted: Any) -> None:
-        with self._here_or_still("look inside"):
-            self._look(**dict(wanted or {}))
-
-    def _verify_here(self, which: tuple[str, str]) -> None:
-        with self._here_or_still("try a remedy"):
-            for each in self.findings:
-                if (each.rule, each.where) == tuple(which):
-                    self._verify(each)
-
     def _prepare(self, snapshot: Callable[[], Snapshot]) -> None:
         """Trace the loss and compile the probes; where it cannot be traced, its activations are not read."""
         watcher = self._desk.watcher
@@ -823,17 +485,6 @@ class Session(Watchable):
                 message = f"no activations, since the loss could not be traced: {error}"
                 self.notices.append(Notice("trace", message, traceback.format_exc()))
         watcher.prepare(snapshot())
-
-    def _draw_graph(self) -> None:
-        if self.history.graph is None:
-            from nnwidgets.inside import Inside
-
-            started = time.perf_counter()
-            # of the batch at hand: a run does not draw ahead
-            batches = [self._now()[2] if self._batch is None else self._batch]
-            self._inside = Inside(self.objective, batches, params=self.params, state=self.state, key=self._key)
-            self.history.graph = self._inside.graph()
-            self._desk.governor.set_aside(time.perf_counter() - started)
 
     def _read(self, keep: int) -> None:
         """Fetch the loss and metrics of all steps but the newest `keep`."""
@@ -896,9 +547,3 @@ class Session(Watchable):
     def _flush(self) -> None:
         self._read(keep=0)
         self._desk.watcher.collect()
-
-
-def _finite(tree: Any) -> bool:
-    return all(
-        bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)
-    )

@@ -12,14 +12,17 @@ from comm.base_comm import BaseComm
 from nnwidgets.panels._comms import all_widgets
 from nnwidgets.records import (
     Example,
+    Exploration,
     Finding,
     GradientReport,
     Histogram,
     History,
+    Line,
     Look,
     NetworkGraph,
     Node,
     Picture,
+    Plot,
     RuleCheck,
     Status,
     TensorCheck,
@@ -69,6 +72,9 @@ def record(history: History, steps: range, *, scale: float = 1.0) -> History:
     history.add_gradient_report(gradient_report(scale, step=steps[-1]))
     history.graph = GRAPH
     history.add_look(look(scale, step=steps[-1]))
+    curve = Line("loss", [1e-3, 1e-2, 1e-1], [scale, 0.5 * scale, scale])
+    plot = Plot("Loss", "learning rate", "loss", (curve,), log_x=True, log_y=True)
+    history.add_exploration(Exploration("learning rate", f"of step {steps[-1]}", pictures=(plot,)))
     return history
 
 

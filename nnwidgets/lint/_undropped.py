@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnwidgets.lint import Traced
-from nnwidgets.lint._dropouts import Dropout, dropouts_of
-from nnwidgets.lint._functions import maker
-from nnwidgets.lint._parts import constant
 from nnwidgets.trace import Op, Value
 
+from ._dropouts import Dropout, dropouts_of
+from ._functions import maker
+from ._parts import constant
 from ._rewritten import Change
+from ._setup import Traced
 
 
 def undropped(traced: Traced) -> list[tuple[Value, Change]]:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nnwidgets.lint import Traced
 from nnwidgets.trace import Replay, Value, bind, is_key
+
+from ._setup import Traced
 
 Change = Callable[[Sequence[Any], Any], Any]
 

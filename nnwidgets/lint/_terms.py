@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnwidgets.lint import Setup, Traced
-from nnwidgets.lint._functions import plain
-from nnwidgets.lint._parts import constant
 from nnwidgets.trace import Op, Value
 
+from ._functions import plain
+from ._parts import constant
 from ._rewritten import Rewritten
+from ._setup import Setup, Traced
 
 _MOST = 40
 

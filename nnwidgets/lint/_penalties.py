@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from nnwidgets.lint import Setup
-
+from ._setup import Setup
 from ._terms import Term, value_function
 
 
