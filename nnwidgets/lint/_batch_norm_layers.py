@@ -70,9 +70,6 @@ def bias_before(setup: Setup, norm: BatchNorm) -> int | None:
     for value in op.inputs:
         leaves = value.origins if not value.data else frozenset[int]()
         # one number for each mean that is taken away
-        if (
-            len(leaves) == 1
-            and program.parameters[leaf := next(iter(leaves))].size == norm.root.inputs[0].aval.size
-        ):
+        if len(leaves) == 1 and program.parameters[leaf := next(iter(leaves))].size == norm.root.inputs[0].aval.size:
             return leaf
     return None

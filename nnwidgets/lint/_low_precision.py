@@ -15,6 +15,7 @@ from nnwidgets.trace import Op, Value, values_at
 
 from ._entries import outer
 from ._setup import Setup
+from ._stalled_sums import stalled_sums
 from ._told import told
 from ._trials import trials
 
@@ -42,15 +43,17 @@ class LowPrecision:
 
     Measured on the first batch: operations whose inputs are finite and whose float16 result is not; the gradients of
     the loss times 1024, divided by it again, against the plain ones; parameters that stay the same bits under their
-    first update. Micikevicius et al., Mixed Precision Training (2018).
+    first update; sums along a loop that stop growing, against the same in float32. Micikevicius et al., Mixed Precision
+    Training (2018).
     """
 
     swallowed: float = 0.95
     lost: float = 0.1
+    missing: float = 0.1
 
     def check(self, setup: Setup) -> list[Finding]:
         """One finding for each kind of loss."""
-        found = [self._overflow(setup), self._underflow(setup), self._swallowed(setup)]
+        found = [self._overflow(setup), self._underflow(setup), self._swallowed(setup), self._stalled(setup)]
         return [each for each in found if each is not None]
 
     def _overflow(self, setup: Setup) -> Finding | None:
@@ -110,6 +113,20 @@ class LowPrecision:
             where=path,
             confirm="float32 parameters",
             share_swallowed=same / moved,
+        )
+
+    def _stalled(self, setup: Setup) -> Finding | None:
+        worst = max(stalled_sums(setup), key=lambda each: each.lost, default=None)
+        if worst is None or worst.lost < self.missing:
+            return None
+        return told(
+            self,
+            f"A sum of {worst.length} terms is carried in {worst.dtype} and stops growing: {worst.lost:.0%} of it is missing "
+            "on the first batch, since a term is smaller than the spacing of the sum.",
+            "Carry the sum in float32 (start it with jnp.zeros(..., jnp.float32)) and cast the result.",
+            line=setup.train.line(worst.op),
+            share_of_the_sum_missing=worst.lost,
+            terms=worst.length,
         )
 
 

@@ -16,10 +16,11 @@ from ._setup import Traced
 
 def undropped(traced: Traced) -> list[tuple[Value, Change]]:
     """What `Rewritten` must change, so that each dropout lets everything pass, at its right scale."""
-    return [(each.output, _passing(traced, each)) for each in dropouts_of(traced)]
+    return [(each.output, passing(traced, each)) for each in dropouts_of(traced)]
 
 
-def _passing(traced: Traced, dropout: Dropout) -> Callable[[Any, Any], Any]:
+def passing(traced: Traced, dropout: Dropout) -> Callable[[Any, Any], Any]:
+    """What stands in the place of the output of one dropout, so that it lets everything pass."""
     given = next(i for i, value in enumerate(dropout.op.inputs) if value is dropout.input)
     factor = 1 - dropout.rate if _is_scaled(traced, dropout) else 1.0
     return lambda operands, _: operands[given] * factor
