@@ -75,6 +75,7 @@ class Plot:
         guides: straight lines with words.
         log_x: whether x is logarithmic.
         log_y: whether y is.
+        x_names: where x is no number: what stands at 1, 2, ...
     """
 
     title: str
@@ -84,6 +85,7 @@ class Plot:
     guides: tuple[Guide, ...] = ()
     log_x: bool = False
     log_y: bool = False
+    x_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,10 @@ INK = "var(--jp-ui-font-color1, var(--vscode-editor-foreground, currentColor))"
 COLOURS = ("#3f8fd6", "#e0912f", "#2f9e64", "#a86fd4", "#b8a500", "#6d7f95")
 
 
+# Names along an axis, and the letters of each, for which there is room.
+_MOST_NAMES, _LONGEST = 6, 12
+
+
 @dataclass(frozen=True)
 class Axis:
     """From numbers to places along one side of the picture.
@@ -30,6 +34,7 @@ class Axis:
         log: whether powers of ten are shown.
         start: the place of the smallest, in pixels.
         end: that of the largest.
+        names: what stands at 1, 2, ... where these are no numbers.
     """
 
     low: float
@@ -37,6 +42,7 @@ class Axis:
     log: bool
     start: float
     end: float
+    names: tuple[str, ...] = ()
 
     def place(self, value: float) -> float:
         """Where a number lies; NaN where it has no place on a logarithmic axis."""
@@ -46,6 +52,9 @@ class Axis:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Places and words."""
+        if self.names:
+            every = -(-len(self.names) // _MOST_NAMES)
+            return [(self.place(i + 1), _short(name)) for i, name in enumerate(self.names) if i % every == 0]
         ticks = log_ticks(self.low, self.high) if self.log else ticks_between(self.low, self.high)
         words = tick_words(ticks, self.log, False)
         return [
@@ -53,6 +62,10 @@ class Axis:
             for tick, word in zip(ticks, words, strict=True)
             if self.low - 1e-9 <= tick <= self.high + 1e-9
         ]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else "\u2026" + name[1 - _LONGEST :]
 
 
 def axis(

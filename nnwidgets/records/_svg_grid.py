@@ -39,6 +39,11 @@ def grid_svg(grid: Grid) -> str:
                 f'<rect x="{left[column]:.1f}" y="{top:.1f}" width="{right[column] - left[column] + 0.3:.1f}" '
                 f'height="{bottom - top + 0.3:.1f}" style="fill:{colour}"><title>{html.escape(about)}</title></rect>'
             )
+            if word:
+                parts.append(
+                    f'<text x="{(left[column] + right[column]) / 2:.1f}" y="{(top + bottom) / 2 + 4:.1f}" '
+                    f'text-anchor="middle" style="fill:{INK};font-size:11px">{html.escape(word)}</text>'
+                )
     return svg(grid.title, frame(x, y, grid.x, grid.y) + "".join(parts) + _path(grid, x, y) + _bar(grid, low, high))
 
 

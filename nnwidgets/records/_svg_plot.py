@@ -19,6 +19,8 @@ def plot_svg(plot: Plot) -> str:
     up = [each for line in plot.lines for each in (line.y, line.low, line.high) if each is not None]
     also = {axis: [guide.at for guide in plot.guides if guide.axis == axis] for axis in "xy"}
     x = axis(across, plot.log_x, LEFT, WIDTH - RIGHT, also=also["x"])
+    if plot.x_names:
+        x = Axis(0.5, len(plot.x_names) + 0.5, False, LEFT, WIDTH - RIGHT, plot.x_names)
     y = axis(up, plot.log_y, HEIGHT - BOTTOM, TOP, also=also["y"])
     curves = "".join(_line(line, COLOURS[i % len(COLOURS)], x, y) for i, line in enumerate(plot.lines))
     return svg(plot.title, frame(x, y, plot.x, plot.y) + curves + guides(plot.guides, x, y))

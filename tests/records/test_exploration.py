@@ -101,6 +101,16 @@ def test_a_guide_far_away_does_not_squeeze_the_picture() -> None:
     assert max(across) - min(across) > 200
 
 
+def test_names_stand_where_x_is_no_number() -> None:
+    line = Line("a", [1, 2], [3.0, 4.0], dots=True)
+    plot = Plot("p", "layer", "y", (line,), x_names=("Dense_0", "encoder/layers/3/Dense_1"))
+    (svg,) = ElementTree.fromstring(exploration_html(Exploration("x", "", pictures=(plot,)))).findall(".//svg")
+    places = {each.text: float(each.get("x", 0)) for each in svg.findall("text")}
+    dots = [float(each.get("cx", 0)) for each in svg.findall("circle")]
+    assert places["Dense_0"] == pytest.approx(dots[0], abs=0.2)
+    assert places["\u2026s/3/Dense_1"] == pytest.approx(dots[1], abs=0.2)
+
+
 def test_a_cell_that_is_not_finite_is_hatched() -> None:
     (_, svg) = ElementTree.fromstring(exploration_html(FOUND)).findall(".//svg")
     styles = [each.get("style", "") for each in svg.findall("rect")]
