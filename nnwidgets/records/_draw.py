@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 from ._exploration import SHOWN, Exploration, Grid, Plot, cell_words
+from ._svg_axes import WIDTH
 from ._svg_grid import grid_svg
 from ._svg_plot import legend, plot_svg
 from ._words import duration
@@ -40,7 +41,7 @@ def exploration_html(found: Exploration) -> str:
 def _picture(picture: Plot | Grid) -> str:
     drawn = grid_svg(picture) if isinstance(picture, Grid) else plot_svg(picture) + legend(picture)
     title = f'<div style="font-weight:600;font-size:12px;margin:2px 0">{html.escape(picture.title)}</div>'
-    return f'<div style="max-width:100%">{title}{drawn}</div>'
+    return f'<div style="width:{WIDTH}px;max-width:100%">{title}{drawn}</div>'
 
 
 def _table(found: Exploration) -> str:

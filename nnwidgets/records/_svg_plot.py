@@ -22,7 +22,7 @@ def plot_svg(plot: Plot) -> str:
     if plot.x_names:
         x = Axis(0.5, len(plot.x_names) + 0.5, False, LEFT, WIDTH - RIGHT, plot.x_names)
     y = axis(up, plot.log_y, HEIGHT - BOTTOM, TOP, also=also["y"])
-    curves = "".join(_line(line, COLOURS[i % len(COLOURS)], x, y) for i, line in enumerate(plot.lines))
+    curves = "".join(_line(line, *_style(i), x, y) for i, line in enumerate(plot.lines))
     return svg(plot.title, frame(x, y, plot.x, plot.y) + curves + guides(plot.guides, x, y))
 
 
@@ -31,15 +31,20 @@ def legend(plot: Plot) -> str:
     if len(plot.lines) < 2:
         return ""
     chips = (
-        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:14px;height:3px;'
-        f"vertical-align:middle;margin-right:5px;border-radius:2px;background:{COLOURS[i % len(COLOURS)]}"
+        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:18px;'
+        f"vertical-align:middle;margin-right:5px;border-top:3px {'dashed' if _style(i)[1] else 'solid'} {_style(i)[0]}"
         f'"></span>{html.escape(line.name)}</span>'
         for i, line in enumerate(plot.lines)
     )
     return f'<div style="font-size:12px">{"".join(chips)}</div>'
 
 
-def _line(line: Line, colour: str, x: Axis, y: Axis) -> str:
+def _style(position: int) -> tuple[str, str]:
+    """Colour and dashes: when the colours have all been used, dashed lines begin with the first again."""
+    return COLOURS[position % len(COLOURS)], "5 3" if position >= len(COLOURS) else ""
+
+
+def _line(line: Line, colour: str, dashes: str, x: Axis, y: Axis) -> str:
     last, count = len(line.x) - 1, min(len(line.x), _MOST)
     chosen = sorted({round(last * i / max(count - 1, 1)) for i in range(count)})
     points = [(x.place(float(line.x[i])), y.place(float(line.y[i])), i) for i in chosen]
@@ -47,7 +52,7 @@ def _line(line: Line, colour: str, x: Axis, y: Axis) -> str:
     if not line.dots:
         parts += [
             f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b, _ in run)}" '
-            f'style="fill:none;stroke:{colour};stroke-width:1.8;stroke-linejoin:round"/>'
+            f'style="fill:none;stroke:{colour};stroke-width:1.8;stroke-linejoin:round;stroke-dasharray:{dashes or "none"}"/>'
             for run in _runs(points)
         ]
     if line.dots or len(line.x) <= 40:

@@ -9,8 +9,8 @@ def number(value: float, digits: int = 3) -> str:
     """A number for people: short, and in powers of ten where it is very large or small.
 
     Example:
-        >>> number(0.012345), number(12345.6), number(1.5e-7), number(float("nan"))
-        ('0.0123', '12,346', '1.5e-7', 'NaN')
+        >>> number(0.012345), number(12345.6), number(1.5e-7), number(float("nan")), number(200.0, 2)
+        ('0.0123', '12,346', '1.5e-7', 'NaN', '200')
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "-∞")
@@ -20,7 +20,7 @@ def number(value: float, digits: int = 3) -> str:
     if size >= 1e7 or 0 < size < 1e-3:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.{digits}g}"
+    return f"{value:.0f}" if size >= 10**digits else f"{value:.{digits}g}"
 
 
 def duration(seconds: float) -> str:
