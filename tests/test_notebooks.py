@@ -57,7 +57,7 @@ def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
         "batches": batches,
         "held_out": batches,
     }
-    _, own_code, own_parts, column, inside, wrong, checks, back, own_loop = re.findall(
+    _, own_code, own_parts, column, inside, explore, schedules, wrong, checks, back, own_loop = re.findall(
         r"```python\n(.*?)```", README, re.DOTALL
     )
     exec(own_code.replace("1_000", "3"), names)
@@ -70,6 +70,10 @@ def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
     exec(inside, names)
     assert names["session"].history.look.view == "saliency"
     assert names["session"].notices == []
+    assert "session.explore.optimizers(seeds=5)" in explore
+    exec(explore.replace("optimizers(seeds=5)", "optimizers"), names)
+    assert names["found"].name == "learning rate range"
+    exec(schedules, names)
     # what is tried is told by tests/train/test_diagnose.py: this toy has no remedy that can be run
     assert "session.verify(report.findings[0])" in wrong
     exec(wrong.replace("session.verify(report.findings[0])", "report").replace("steps=200", "steps=30"), names)
