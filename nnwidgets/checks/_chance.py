@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.lint import Traced, facts_of
+from nnwidgets.lint._rewritten import Rewritten
 
-from ._rewritten import Rewritten
 from ._subject import Subject
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from nnwidgets.lint._rewritten import Result, Rewritten, unchanged
+from nnwidgets.lint._undropped import undropped
+
 from ._answers import Answers, find_answers
 from ._points import Points, is_noisy
-from ._rewritten import Result, Rewritten, unchanged
 from ._subject import Subject
 from ._training import ADAM, Course, Loop
-from ._undropped import undropped
 
 
 @dataclass(frozen=True, eq=False)

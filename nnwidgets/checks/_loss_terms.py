@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnwidgets.lint._penalties import is_penalty
+from nnwidgets.lint._terms import Term, find_terms, values_and_gradients
 from nnwidgets.records import Check
 
-from ._penalties import is_penalty
 from ._subject import Subject
-from ._terms import Term, find_terms, values_and_gradients
 from ._told import told
 
 

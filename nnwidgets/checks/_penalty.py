@@ -10,13 +10,13 @@ import numpy as np
 
 from nnwidgets.lint import Setup
 from nnwidgets.lint._parts import before
+from nnwidgets.lint._penalties import sizes
+from nnwidgets.lint._rewritten import Rewritten
+from nnwidgets.lint._terms import find_terms
 from nnwidgets.records import Check
 from nnwidgets.trace import Value
 
-from ._penalties import sizes
-from ._rewritten import Rewritten
 from ._subject import Subject
-from ._terms import find_terms
 from ._told import told
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from nnwidgets.lint import Setup
 from nnwidgets.lint._parts import before
+from nnwidgets.lint._rewritten import Rewritten
 from nnwidgets.lint._rows import rows_of
 from nnwidgets.trace import Value
 
-from ._rewritten import Rewritten
 from ._subject import Subject
 from ._tail import Tail
 from ._training import ADAM, Loop

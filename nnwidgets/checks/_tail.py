@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.lint import Setup, Traced
+from nnwidgets.lint._rewritten import Change, Result, Rewritten
 from nnwidgets.lint._rows import rows_of
 from nnwidgets.trace import Value
-
-from ._rewritten import Change, Result, Rewritten
 
 
 class Unplaced(ValueError):

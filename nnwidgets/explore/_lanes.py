@@ -16,6 +16,7 @@ from nnwidgets.objective import Objective
 from nnwidgets.trace import is_key
 from nnwidgets.train import scale
 
+from ._convolutions import quick_in_loops
 from ._lab import Lab
 
 # Lanes that one call of the program trains: few enough that progress is seen, and a wish to stop is heard.
@@ -129,5 +130,6 @@ def _joined(*parts: Any) -> Any:
 @lru_cache(maxsize=32)
 def _many(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     if jax.default_backend() == "cpu":
-        return jax.jit(lambda lanes, shared: jax.lax.map(lambda lane: function(lane, shared), lanes))
+        quick = quick_in_loops(function)
+        return jax.jit(lambda lanes, shared: jax.lax.map(lambda lane: quick(lane, shared), lanes))
     return jax.jit(lambda lanes, shared: jax.vmap(function, (0, None))(lanes, shared))

@@ -13,8 +13,8 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.checks import FewPoints
-from nnwidgets.checks._rewritten import Rewritten
-from nnwidgets.checks._undropped import undropped
+from nnwidgets.lint._rewritten import Rewritten
+from nnwidgets.lint._undropped import undropped
 
 from ._simple import INPUTS, LABELS, REALS, batches, cross_entropy, outputs_of, session, squared, started
 
