@@ -32,6 +32,7 @@ STAGES = {
         "loadfile",
         "--ignore=tests/browser",
         "--ignore=tests/test_notebooks.py",
+        "--durations=12",
     ],
     "notebooks": [*PYTEST, "tests/test_notebooks.py"],
     "browser": [*PYTEST, "tests/browser"],

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.explore._convolutions import quick_in_loops
-from nnwidgets.explore._hessian import hessian_vector_product, spectrum
-from nnwidgets.explore._per_example import group_gradients
-from nnwidgets.explore._plane import filter_directions
-from nnwidgets.explore._surface import surface
+from nnwidgets.explore.batches._per_example import group_gradients
+from nnwidgets.explore.curvature._hessian import hessian_vector_product, spectrum
+from nnwidgets.explore.curvature._plane import filter_directions
+from nnwidgets.explore.curvature._surface import surface
 
 from ._measure import Row, Turn, paired, progress, take_turns
 from ._models import BATCH, MODELS, Reference

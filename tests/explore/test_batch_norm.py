@@ -14,8 +14,8 @@ import pytest
 from flax import nnx
 
 import nnwidgets as nnw
-from nnwidgets.explore._batch_norm import BatchNorm
-from nnwidgets.explore._norm_statistics import gap, ratio
+from nnwidgets.explore.layers._batch_norm import BatchNorm
+from nnwidgets.explore.layers._norm_statistics import gap, ratio
 
 from ._normed import BATCHES, EPSILON, MOMENTUM, loss_fn, session
 

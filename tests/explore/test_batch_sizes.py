@@ -13,9 +13,9 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
-from nnwidgets.explore._batch_sizes import BatchSizes
-from nnwidgets.explore._ended import Data, End, look_at_end
-from nnwidgets.explore._regrouped import Way, is_normalised, regrouped, sizes_of, ways_of
+from nnwidgets.explore.batches._batch_sizes import BatchSizes
+from nnwidgets.explore.batches._ended import Data, End, look_at_end
+from nnwidgets.explore.batches._regrouped import Way, is_normalised, regrouped, sizes_of, ways_of
 
 from .conftest import small_loss, small_session
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nnwidgets.explore._box_maximum import box_maximum
+from nnwidgets.explore.curvature._box_maximum import box_maximum
 
 AT = jnp.array([0.7, -0.2])
 

@@ -11,10 +11,10 @@ import optax
 import pytest
 
 import nnwidgets as nnw
-from nnwidgets.explore._clip import find_clip
-from nnwidgets.explore._clipped_run import course
-from nnwidgets.explore._clipping import Clipping
-from nnwidgets.explore._unclipped import without_clipping
+from nnwidgets.explore.clipping._clip import find_clip
+from nnwidgets.explore.clipping._clipped_run import course
+from nnwidgets.explore.clipping._clipping import Clipping
+from nnwidgets.explore.clipping._unclipped import without_clipping
 from tests.checks._simple import session as classifier
 
 from .conftest import small_session

@@ -12,9 +12,9 @@ import optax
 import pytest
 
 import nnwidgets as nnw
-from nnwidgets.explore._dropout import Dropout
 from nnwidgets.explore._side_by_side import Way, side_by_side
-from nnwidgets.explore._variance_shift import orders
+from nnwidgets.explore.layers._dropout import Dropout
+from nnwidgets.explore.layers._variance_shift import orders
 
 from ._normed import BATCHES, RATE, dropped, loss_fn, session
 

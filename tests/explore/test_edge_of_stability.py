@@ -11,8 +11,8 @@ import optax
 import pytest
 
 import nnwidgets as nnw
-from nnwidgets.explore._edge_of_stability import EdgeOfStability
-from nnwidgets.explore._response import NoResponse, response_of
+from nnwidgets.explore.curvature._edge_of_stability import EdgeOfStability
+from nnwidgets.explore.curvature._response import NoResponse, response_of
 from nnwidgets.lint import find_nodes, has_fields
 
 from .conftest import small_session

@@ -14,7 +14,7 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
-from nnwidgets.explore._gradient_noise import GradientNoise
+from nnwidgets.explore.batches._gradient_noise import GradientNoise
 
 SPREAD = np.array([3.0, 2, 1, 1, 0.5, 0.5, 0.1, 0.1], np.float32)
 COUNT = 512

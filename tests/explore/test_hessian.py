@@ -11,7 +11,7 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from nnwidgets.explore._hessian import hessian_vector_product, spectrum, top_eigenvalues, trace_samples
+from nnwidgets.explore.curvature._hessian import hessian_vector_product, spectrum, top_eigenvalues, trace_samples
 
 RANDOM = np.random.default_rng(0)
 INPUTS = RANDOM.normal(size=(64, 6)).astype(np.float32)

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import pytest
 
-from nnwidgets.explore._batch_norm import BatchNorm
-from nnwidgets.explore._clipping import Clipping
-from nnwidgets.explore._dropout import Dropout
-from nnwidgets.explore._regularization import Regularization
+from nnwidgets.explore.clipping._clipping import Clipping
+from nnwidgets.explore.layers._batch_norm import BatchNorm
+from nnwidgets.explore.layers._dropout import Dropout
+from nnwidgets.explore.regularization._regularization import Regularization
 from tests.faults import _cases
 from tests.faults.prove import quiet
 

@@ -13,9 +13,9 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
-from nnwidgets.explore._loss_surface import LossSurface
-from nnwidgets.explore._plane import filter_directions
-from nnwidgets.explore._surface import surface
+from nnwidgets.explore.curvature._loss_surface import LossSurface
+from nnwidgets.explore.curvature._plane import filter_directions
+from nnwidgets.explore.curvature._surface import surface
 from nnwidgets.records import Grid
 
 from .conftest import small_loss, small_session

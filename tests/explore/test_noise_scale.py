@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnwidgets.explore._noise_scale import noise_scale
+from nnwidgets.explore.batches._noise_scale import noise_scale
 
 
 def _measured(gradients: np.ndarray, rows: int = 1) -> object:

@@ -12,8 +12,8 @@ import optax
 import pytest
 
 import nnwidgets as nnw
-from nnwidgets.explore._groups import Groups, groups_of
-from nnwidgets.explore._per_example import group_gradients
+from nnwidgets.explore.batches._groups import Groups, groups_of
+from nnwidgets.explore.batches._per_example import group_gradients
 
 RANDOM = np.random.default_rng(0)
 INPUTS, TARGETS = RANDOM.normal(size=(96, 5)).astype(np.float32), RANDOM.normal(size=96).astype(np.float32)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from nnwidgets.explore._plane import filter_directions, principal_plane
+from nnwidgets.explore.curvature._plane import filter_directions, principal_plane
 
 RANDOM = np.random.default_rng(0)
 PARAMS = {

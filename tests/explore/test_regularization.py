@@ -11,8 +11,8 @@ import optax
 import pytest
 
 import nnwidgets as nnw
-from nnwidgets.explore._decay_of import decay_of
-from nnwidgets.explore._regularization import Regularization
+from nnwidgets.explore.regularization._decay_of import decay_of
+from nnwidgets.explore.regularization._regularization import Regularization
 from tests.checks._simple import batches, cross_entropy, outputs_of, started
 
 QUICK = Regularization(steps=0, check=False)

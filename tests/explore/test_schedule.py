@@ -12,8 +12,8 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets import schedules
-from nnwidgets.explore._schedule import Schedule
-from nnwidgets.explore._shown_schedule import held, held_at, shown_schedule
+from nnwidgets.explore.optimizers._schedule import Schedule
+from nnwidgets.explore.optimizers._shown_schedule import held, held_at, shown_schedule
 
 from .conftest import small_session
 

@@ -13,7 +13,7 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
-from nnwidgets.explore._sharpness import Sharpness
+from nnwidgets.explore.curvature._sharpness import Sharpness
 
 RANDOM = np.random.default_rng(0)
 BATCHES = [RANDOM.normal(size=(16, 6)).astype(np.float32) for _ in range(8)]

@@ -13,10 +13,10 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
-from nnwidgets.explore._edge_of_stability import EdgeOfStability
-from nnwidgets.explore._learning_rate_map import LearningRateMap
-from nnwidgets.explore._learning_rate_range import LearningRateRange
-from nnwidgets.explore._optimizers import Optimizers
+from nnwidgets.explore.curvature._edge_of_stability import EdgeOfStability
+from nnwidgets.explore.learning_rate._learning_rate_map import LearningRateMap
+from nnwidgets.explore.learning_rate._learning_rate_range import LearningRateRange
+from nnwidgets.explore.optimizers._optimizers import Optimizers
 from tests.faults import data
 
 # many programs, each compiled

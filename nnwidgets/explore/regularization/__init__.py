@@ -1,0 +1,3 @@
+"""The penalty beside the data, and decoupled decay."""
+
+from ._regularization import Regularization as Regularization
