@@ -110,4 +110,5 @@ class Shifts:
         ]
         words = "variance with dropout / without"
         guides, names = (Guide(1.0, "no shift", "y"),), tuple(self.names)
-        return [Plot("Variance shift at the input of each batch norm", "batch norm", words, tuple(lines), guides, x_names=names)]
+        title = "Variance shift at the input of each batch norm"
+        return [Plot(title, "batch norm", words, tuple(lines), guides, x_names=names)]
