@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 Subject = TypeVar("Subject")
 Result = TypeVar("Result")
+_PREFIX = "once "
 
 
 def once(function: Callable[[Subject], Result]) -> Callable[[Subject], Result]:
     """The same function of one thing (a `Setup`, a `Traced`), which keeps its result with that thing."""
-    name = f"once {function.__module__}.{function.__qualname__}"
+    name = f"{_PREFIX}{function.__module__}.{function.__qualname__}"
 
     @wraps(function)
     def kept(subject: Subject) -> Result:
@@ -22,3 +23,9 @@ def once(function: Callable[[Subject], Result]) -> Callable[[Subject], Result]:
         return known[name]
 
     return kept
+
+
+def forget(subject: Any) -> None:
+    """Drop all that is kept with a thing, which is not what it was."""
+    for name in [name for name in vars(subject) if name.startswith(_PREFIX)]:
+        del vars(subject)[name]

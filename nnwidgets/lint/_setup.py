@@ -17,6 +17,8 @@ import optax
 from nnwidgets.objective import Objective, leaf_paths
 from nnwidgets.trace import Call, Op, Source, Value, find_calls, is_key, read_program, user_source, values_at
 
+from ._once import forget
+
 Array = npt.NDArray[Any]
 # Numbers of the loss that are kept at once.
 MANY = 20_000_000
@@ -69,6 +71,7 @@ class Setup:
         other = copy(self)
         for name in _OF_THE_NUMBERS:
             other.__dict__.pop(name, None)
+        forget(other)
         other.params, other.state, other._opt_state = params, state, opt_state
         other.batches = tuple(jax.tree.map(np.asarray, batch) for batch in batches)
         for name in ("train", "evaluation"):
