@@ -35,7 +35,7 @@ def learning_rate_of(tx: optax.GradientTransformation, params: Any, opt_state: A
     Example:
         >>> params = {"w": jnp.ones((3, 2))}
         >>> tx = optax.adam(optax.linear_schedule(0.1, 0.0, 10))
-        >>> round(learning_rate_of(tx, params, tx.init(params)), 6)
+        >>> round(learning_rate_of(tx, params, tx.init(params)), 4)
         0.1
     """
     stated = [node.hyperparams["learning_rate"] for node in find_nodes(opt_state, _is_injected)]
