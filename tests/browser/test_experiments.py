@@ -5,10 +5,14 @@ It leaves ``experiments-light.png`` and ``experiments-dark.png`` in ``.artifacts
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser
 
 from ._lab import Lab
 from .conftest import one_page
+
+# it passed beside a busy cell, and once waited for its picture in vain: to be understood before it guards anything
+pytestmark = pytest.mark.long
 
 MODEL = """
 import jax
