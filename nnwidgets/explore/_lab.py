@@ -99,8 +99,10 @@ class Lab:
 
     @cached_property
     def validation(self) -> list[Any]:
-        """Batches to validate on, maybe none."""
-        return [jax.tree.map(np.asarray, batch) for batch in self._find_validation()]
+        """Batches to validate on, all of the first one's shape (the last may have been smaller), maybe none."""
+        found = [jax.tree.map(np.asarray, batch) for batch in self._find_validation()]
+        shapes = [jax.tree.map(np.shape, batch) for batch in found]
+        return [batch for batch, shape in zip(found, shapes, strict=True) if shape == shapes[0]]
 
     def fresh(self, count: int) -> list[Any]:
         """So many batches of coming steps; where there are fewer, they come again in the same order."""

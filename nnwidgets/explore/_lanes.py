@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import optax
 
 from nnwidgets.objective import Objective
@@ -33,6 +34,7 @@ class Lane(NamedTuple):
         key: the step's key is this one folded with the step.
         multiplier: of the learning rate: () or one a step (steps,).
         order: which of the stacked batches each step takes, (steps,) int32.
+        start: number of the first step, for its key.
     """
 
     params: Any
@@ -41,6 +43,7 @@ class Lane(NamedTuple):
     key: jax.Array
     multiplier: Any
     order: Any
+    start: Any = 0
 
 
 def stack(trees: Sequence[Any]) -> Any:
@@ -48,36 +51,87 @@ def stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
 
 
+def orders(count: int, steps: int, batches: int) -> npt.NDArray[np.int32]:
+    """Which batch each step takes, (count, steps): first as they come, then in other orders of the same ones.
+
+    Example:
+        >>> orders(2, 4, 2)[0].tolist()
+        [0, 1, 0, 1]
+    """
+    passes = -(-steps // batches)
+    found = [np.tile(np.arange(batches), passes)]
+    for seed in range(1, count):
+        rng = np.random.default_rng(seed)
+        found.append(np.concatenate([rng.permutation(batches) for _ in range(passes)]))
+    return np.stack(found)[:, :steps].astype(np.int32)
+
+
+class Step(NamedTuple):
+    """What one step gave.
+
+    Attributes:
+        carry: (parameters, state of the model, state of the optimizer) after it.
+        loss: before it, ().
+        grads: as the loss gives them.
+        updates: what was added to the parameters.
+    """
+
+    carry: tuple[Any, Any, Any]
+    loss: jax.Array
+    grads: Any
+    updates: Any
+
+
+def one_step(
+    objective: Objective,
+    tx: optax.GradientTransformation,
+    carry: tuple[Any, Any, Any],
+    batch: Any,
+    key: jax.Array,
+    multiplier: Any,
+    change: Callable[[Any], Any] = lambda grads: grads,
+) -> Step:
+    """One step as a session makes it; pure.
+
+    Args:
+        objective: the loss.
+        tx: the optimizer.
+        carry: (parameters, state of the model, state of the optimizer).
+        batch: of this step.
+        key: likewise.
+        multiplier: of the learning rate.
+        change: what becomes of the gradients before the optimizer sees them.
+    """
+    params, state, opt_state = carry
+    (loss, (state, _)), grads = jax.value_and_grad(objective, has_aux=True)(params, state, batch, key, True)
+    update = optax.with_extra_args_support(tx).update
+    updates, opt_state = update(change(grads), opt_state, params, value=loss)
+    updates = scale(updates, multiplier)
+    return Step((optax.apply_updates(params, updates), state, opt_state), loss, grads, updates)
+
+
 @lru_cache(maxsize=32)
-def trained(
-    objective: Objective, tx: optax.GradientTransformation, start: int = 0
-) -> Callable[[Lane, Any], tuple[jax.Array, Lane]]:
+def trained(objective: Objective, tx: optax.GradientTransformation) -> Callable[[Lane, Any], tuple[jax.Array, Lane]]:
     """The function that trains one lane as a session does: the same gradient, update and keys.
 
     Args:
         objective: the loss.
         tx: the optimizer.
-        start: the number of the first step, for its key.
 
     Returns:
         (lane, stacked batches) -> (loss before each step (steps,), the lane after the last one); pure, for `in_lanes`,
         `jax.vmap` or `jax.jit`. A loss that is not finite goes on as it is.
     """
-    transformation = optax.with_extra_args_support(tx)
 
     def train(lane: Lane, batches: Any) -> tuple[jax.Array, Lane]:
         multipliers = jnp.broadcast_to(jnp.asarray(lane.multiplier, jnp.float32), lane.order.shape)
-        steps = start + jnp.arange(len(lane.order), dtype=jnp.uint32)
+        steps = jnp.asarray(lane.start, jnp.uint32) + jnp.arange(len(lane.order), dtype=jnp.uint32)
 
         def step(carry: Any, given: Any) -> Any:
-            params, state, opt_state = carry
             number, index, multiplier = given
             batch = jax.tree.map(lambda leaf: leaf[index], batches)
-            key = jax.random.fold_in(lane.key, number)
-            (loss, (state, _)), grads = jax.value_and_grad(objective, has_aux=True)(params, state, batch, key, True)
-            updates, opt_state = transformation.update(grads, opt_state, params, value=loss)
-            params = optax.apply_updates(params, scale(updates, multiplier))
-            return (params, state, opt_state), loss.astype(jnp.float32)
+            made = one_step(objective, tx, carry, batch, jax.random.fold_in(lane.key, number), multiplier)
+            return made.carry, made.loss.astype(jnp.float32)
 
         first = (lane.params, lane.state, lane.opt_state)
         (params, state, opt_state), losses = jax.lax.scan(step, first, (steps, lane.order, multipliers))

@@ -11,10 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nnwidgets.lint import at_counts, find_nodes, has_fields
+from nnwidgets.lint import accumulates, at_counts, find_nodes, has_fields
+from nnwidgets.lint._trials import LONGEST_PERIOD
 
-# Gradients may be accumulated over so many calls.
-_LONGEST_PERIOD = 64
 _CLOSE = 0.02
 
 
@@ -92,7 +91,7 @@ def _sizes(tx: optax.GradientTransformation, params: Any, opt_state: Any, given:
     """The largest mean size of a leaf's update to each of these gradients, one after another."""
     step, zeros = _step(tx), jax.tree.map(jnp.zeros_like, params)
     state, found = tx.init(zeros), list[float]()
-    calls = _LONGEST_PERIOD if find_nodes(state, has_fields("acc_grads", "mini_step")) else 1
+    calls = LONGEST_PERIOD if find_nodes(state, accumulates) else 1
     for size in given:
         for _ in range(calls):
             made, state = step(zeros, at_counts(state, opt_state), size)

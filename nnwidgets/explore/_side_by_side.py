@@ -13,7 +13,7 @@ import numpy.typing as npt
 import optax
 
 from ._lab import Lab
-from ._lanes import Lane, in_lanes, stack, trained
+from ._lanes import Lane, in_lanes, orders, stack, trained
 from ._paired import Interval
 
 Array = npt.NDArray[np.float64]
@@ -60,11 +60,9 @@ def side_by_side(lab: Lab, ways: Mapping[str, Way], steps: int, keys: int) -> di
 
 
 def _lane(lab: Lab, k: int, steps: int, count: int) -> Lane:
-    rng = np.random.default_rng(k)
-    epochs = [(np.arange(count) if k == 0 else rng.permutation(count)) for _ in range(-(-steps // count))]
     return Lane(
         lab.params, lab.state, lab.opt_state, jax.random.fold_in(lab.key, np.uint32(lab.step + k + 1)),
-        jnp.asarray(lab.multiplier, jnp.float32), np.concatenate(epochs)[:steps].astype(np.int32),
+        jnp.asarray(lab.multiplier, jnp.float32), orders(k + 1, steps, count)[k],
     )  # fmt: skip
 
 
@@ -87,12 +85,8 @@ def _evaluation(objective: Any) -> Callable[[Lane, Any], jax.Array]:
 
 def to_validate(lab: Lab, most: int = 8) -> tuple[list[Any], str]:
     """Batches of one shape to take the loss in evaluation of, and what they are."""
-    held = [batch for batch in lab.validation if _shapes(batch) == _shapes(lab.validation[0])]
-    return (held[:most], "validation") if held else (lab.fresh(min(most, len(lab.batches))), "the training batches")
-
-
-def _shapes(batch: Any) -> list[tuple[int, ...]]:
-    return [np.shape(leaf) for leaf in jax.tree.leaves(batch)]
+    held = lab.validation[:most]
+    return (held, "validation") if held else (lab.fresh(min(most, len(lab.batches))), "the training batches")
 
 
 def last(losses: Array) -> Array:

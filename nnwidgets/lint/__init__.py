@@ -46,9 +46,12 @@ from ._modes import TrainModeInEvaluation as TrainModeInEvaluation
 from ._non_finite_data import NonFiniteInputs as NonFiniteInputs
 from ._non_finite_data import NonFiniteTargets as NonFiniteTargets
 from ._one_unit_softmax import OneUnitSoftmax as OneUnitSoftmax
+from ._opt_states import accumulates as accumulates
+from ._opt_states import at_count as at_count
 from ._opt_states import at_counts as at_counts
 from ._opt_states import find_nodes as find_nodes
 from ._opt_states import has_fields as has_fields
+from ._opt_states import is_adam as is_adam
 from ._opt_states import is_schedule as is_schedule
 from ._output_range import OutputRange as OutputRange
 from ._predictions import outputs_of as outputs_of

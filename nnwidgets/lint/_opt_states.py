@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -29,12 +30,10 @@ def replace_nodes(node: Any, wanted: Callable[[Any], bool], change: Callable[[An
     return node
 
 
-def at_count(opt_state: Any, count: int) -> Any:
-    """The state with every schedule's count set; the counts of moments stay."""
+def at_count(opt_state: Any, count: Any) -> Any:
+    """The state with every schedule's count set, which may be traced; the counts of moments stay."""
     return replace_nodes(
-        opt_state,
-        is_schedule,
-        lambda node: node._replace(count=np.full_like(np.asarray(node.count), count)),
+        opt_state, is_schedule, lambda node: node._replace(count=jnp.asarray(count, jnp.result_type(node.count)))
     )
 
 
@@ -53,7 +52,7 @@ def has_fields(*names: str) -> Callable[[Any], bool]:
 
 def is_adam(node: Any) -> bool:
     """Whether it holds first and second moments."""
-    return {"mu", "nu"} <= set(getattr(node, "_fields", ()))
+    return has_fields("mu", "nu")(node)
 
 
 def is_schedule(node: Any) -> bool:
@@ -69,4 +68,4 @@ def is_schedule(node: Any) -> bool:
 
 def accumulates(node: Any) -> bool:
     """Whether it is the state of `optax.MultiSteps`."""
-    return {"acc_grads", "mini_step"} <= set(getattr(node, "_fields", ()))
+    return has_fields("acc_grads", "mini_step")(node)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Counts at which a schedule is looked at.
 COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 100_000)
 # Micro-steps that are waited for the first update; gradients are accumulated over fewer.
-_LONGEST_PERIOD = 64
+LONGEST_PERIOD = 64
 _SAMPLE = 2048
 # How many times the first gradients are given.
 _SCALES = (1e-14, 10 * 1e-14, 1e-6, 10 * 1e-6, 1e-4, 1e-2, 0.1, 1.0, 10.0, 100.0, 1e4, 1e6)
@@ -111,7 +111,7 @@ class Trials:
     def _find_period(self) -> int:
         for count in (self.count, 10, 100):
             opt_state = self.setup.opt_state
-            for calls in range(1, _LONGEST_PERIOD + 1):
+            for calls in range(1, LONGEST_PERIOD + 1):
                 _, opt_state, _, norm = self._step(self.made, at_count(opt_state, count), self.setup.params)
                 if float(norm) > 0:
                     self.count = count

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ._finding import plain
 from ._frames import plain_frame
+from ._words import duration
 
 Numbers = npt.NDArray[np.float64]
 # Rows of a table that are written out as text.
@@ -147,7 +148,7 @@ class Cost:
 
     def __str__(self) -> str:
         programs = f"{self.programs} program{'s' if self.programs != 1 else ''} to compile"
-        about = f", about {_duration(self.seconds)}" if self.seconds else ""
+        about = f", about {duration(self.seconds)}" if self.seconds else ""
         return f"{self.steps:,} steps, {programs}{about}"
 
 
@@ -263,9 +264,3 @@ def cell_words(cell: Any) -> str:
     if cell is None:
         return ""
     return f"{cell:.3g}" if isinstance(cell, (float, np.floating)) else str(cell)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return "a second"
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

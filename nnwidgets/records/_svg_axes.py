@@ -22,6 +22,8 @@ COLOURS = ("#3f8fd6", "#e0912f", "#2f9e64", "#a86fd4", "#b8a500", "#6d7f95")
 
 # Names along an axis, and the letters of each, for which there is room.
 _MOST_NAMES, _LONGEST = 6, 12
+# Left free at both ends of an axis, as a share.
+_ROOM = 0.04
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,6 @@ def axis(
     start: float,
     end: float,
     *,
-    room: float = 0.04,
     also: Sequence[float] = (),
 ) -> Axis:
     """An axis on which everything finite has a place.
@@ -84,7 +85,6 @@ def axis(
         log: whether it shows powers of ten.
         start: the place of the smallest.
         end: that of the largest.
-        room: at both ends, as a share.
         also: numbers that have a place, too, if that is at most half the picture away.
     """
     values = np.concatenate([np.asarray(part, np.float64).reshape(-1) for part in parts] or [np.zeros(0)])
@@ -97,7 +97,7 @@ def axis(
         at = (math.log10(each) if each > 0 else math.nan) if log else each
         if abs(at - (low + high) / 2) < high - low:
             low, high = min(low, at), max(high, at)
-    more = room * (high - low)
+    more = _ROOM * (high - low)
     return Axis(low - more, high + more, log, start, end)
 
 

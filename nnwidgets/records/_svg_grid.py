@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ._exploration import Grid, Numbers
-from ._svg_axes import BOTTOM, GROUND, HEIGHT, INK, LEFT, RIGHT, TOP, WIDTH, Axis, axis, frame, svg
+from ._svg_axes import BOTTOM, GROUND, HEIGHT, INK, LEFT, RIGHT, TOP, WIDTH, Axis, frame, svg
 from ._words import number
 
 _BAR = 46
@@ -50,8 +50,7 @@ def grid_svg(grid: Grid) -> str:
 def _cells(centres: Numbers, log: bool, start: float, end: float) -> Axis:
     places = np.log10(centres) if log else centres
     half = 0.5 * float(np.median(np.diff(places))) if len(places) > 1 else 0.5
-    found = axis([centres], log, start, end, room=0.0)
-    return Axis(float(places.min()) - abs(half), float(places.max()) + abs(half), found.log, start, end)
+    return Axis(float(places.min()) - abs(half), float(places.max()) + abs(half), log, start, end)
 
 
 def _edges(centres: Numbers, along: Axis) -> tuple[list[float], list[float]]:

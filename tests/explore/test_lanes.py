@@ -52,7 +52,7 @@ def test_another_count_of_the_same_chunk_compiles_nothing_more(session: nnw.Sess
     stacked, before = stack([lane_of(lab)] * 11), compiles().count
     in_lanes(function, stacked, batches, lab, "rates", chunk=4)
     # slicing the lanes is a program, too, and training them is none
-    assert compiles().count - before <= 8
+    assert compiles().count - before <= 9
 
 
 def test_a_lane_that_diverges_says_nothing_and_goes_on(session: nnw.Session) -> None:

@@ -13,11 +13,12 @@ import pytest
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
+from nnwidgets.explore._lanes import orders
 from nnwidgets.explore.learning_rate._learning_rate_map import LearningRateMap
 from nnwidgets.explore.learning_rate._learning_rate_range import LearningRateRange
 from nnwidgets.explore.learning_rate._rate_unit import RELATIVE, unit_of
 from nnwidgets.explore.learning_rate._rate_verdict import judge_rate
-from nnwidgets.explore.learning_rate._rates import ends, orders
+from nnwidgets.explore.learning_rate._rates import ends
 from nnwidgets.explore.learning_rate._regimes import best_of, mark_rates
 from nnwidgets.explore.learning_rate._sweep import read_sweep, smooth
 from nnwidgets.train import compiles

@@ -14,8 +14,9 @@ from scipy import stats
 
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
+from nnwidgets.explore._lanes import orders
 from nnwidgets.explore._paired import interval
-from nnwidgets.explore.learning_rate._rates import ends, orders
+from nnwidgets.explore.learning_rate._rates import ends
 from nnwidgets.explore.optimizers._contenders import contenders
 from nnwidgets.explore.optimizers._optimizers import YOURS, YOURS_BEST, Optimizers
 from nnwidgets.explore.optimizers._race import SWEEP_SEEDS

@@ -13,7 +13,8 @@ import pytest
 import nnwidgets as nnw
 from nnwidgets import schedules
 from nnwidgets.explore.optimizers._schedule import Schedule
-from nnwidgets.explore.optimizers._shown_schedule import held, held_at, shown_schedule
+from nnwidgets.explore.optimizers._shown_schedule import held, shown_schedule
+from nnwidgets.lint import at_count
 
 from .conftest import small_session
 
@@ -68,7 +69,7 @@ def test_where_the_rate_cannot_be_told() -> None:
 
 def test_a_held_schedule_stands_still_and_moments_go_on() -> None:
     tx: Any = optax.chain(optax.scale_by_adam(), optax.scale_by_learning_rate(WARM_COSINE))
-    state: Any = held_at(tx.init(PARAMS), 10)
+    state: Any = at_count(tx.init(PARAMS), 10)
     grads = jax.tree.map(jnp.ones_like, PARAMS)
     for _ in range(3):
         made: Any = held(tx).update(grads, state, PARAMS)

@@ -12,7 +12,7 @@ from nnwidgets.objective import Objective
 from nnwidgets.records import Cost, Exploration
 
 from .._lab import Lab
-from .._lanes import Lane, in_lanes, stack, trained
+from .._lanes import Lane, in_lanes, orders, stack, trained
 from ..curvature._several_batches import is_wide, stacked
 from ._batch_sizes_told import Result, tell
 from ._ended import Data, End, look_at_end
@@ -124,7 +124,7 @@ class _Trainings:
 
     def _data(self) -> Data:
         lab = self.lab
-        validation = _alike(lab.validation)[:_VALIDATION]
+        validation = lab.validation[:_VALIDATION]
         has_state = bool(jax.tree.leaves(lab.first.state))
         return Data(
             stacked(self._some[:_TRAIN]), stacked(self._some[:_SHARP]), stacked(validation) if validation else None,
@@ -132,12 +132,12 @@ class _Trainings:
         )  # fmt: skip
 
     def _train(self, ways: list[Way], data: Data) -> list[Result]:
-        lab, first, size = self.lab, self.lab.first, ways[0].size
+        lab, size = self.lab, ways[0].size
         batches = regrouped(self.batches, size)
         count = len(jax.tree.leaves(batches)[0])
         seeds = range(self.given.seeds)
         lanes = stack([self._lane(way, seed, count) for way in ways for seed in seeds])
-        train = trained(lab.objective, lab.tx, first.step)
+        train = trained(lab.objective, lab.tx)
         losses, ended = in_lanes(train, lanes, batches, lab, f"trainings with batches of {size}")
         ends = End(ended.params, ended.state, ended.key)
         seen = in_lanes(look_at_end(lab.objective, self.given.epsilon), ends, data, lab, f"ends of batches of {size}")
@@ -152,17 +152,11 @@ class _Trainings:
 
     def _lane(self, way: Way, seed: int, count: int) -> Lane:
         lab, first = self.lab, self.lab.first
-        order = np.arange(count) if seed == 0 else np.random.default_rng(seed).permutation(count)
         key = lab.key if seed == 0 else jax.random.fold_in(lab.key, np.uint32(0x5EED + seed))
         multiplier = np.float32(way.multiplier * lab.multiplier)
-        return Lane(first.params, first.state, first.opt_state, key, multiplier, order.astype(np.int32))
+        order = orders(seed + 1, count, count)[seed]
+        return Lane(first.params, first.state, first.opt_state, key, multiplier, order, first.step)
 
 
 def _trained_loss(objective: Objective) -> Any:
     return lambda params, state, batch, key: objective(params, state, batch, key, True)[0]
-
-
-def _alike(batches: list[Any]) -> list[Any]:
-    """Those of the same shapes as the first."""
-    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(batch)] for batch in batches]
-    return [batch for batch, shape in zip(batches, shapes, strict=True) if shape == shapes[0]]

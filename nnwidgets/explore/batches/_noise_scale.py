@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 Numbers = npt.NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def _without_one(squares: Numbers, products: Numbers, whole: float, total: float
 
 def _interval(ratio: float, others: Numbers, count: int) -> tuple[float, float]:
     variance = (count - 1) * float(np.mean((others - others.mean()) ** 2))
-    most = float(stats.t.ppf(0.975, count - 1)) ** 2
+    most = float(stdtrit(count - 1, 0.975)) ** 2
     # (r - ratio)^2 = factor (r + 1/n), solved for r; the factor is at most what noise along the gradient alone makes it
     factor = min(most * variance / max(ratio + 1 / count, np.finfo(float).tiny), 8 * most / count)
     middle = 2 * ratio + factor

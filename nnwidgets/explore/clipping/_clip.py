@@ -75,11 +75,7 @@ def moments_of(tried: Trials, params: Any) -> list[Response]:
 @once
 def fresh_trials(setup: Setup) -> Trials | None:
     """Trials of the optimizer, fresh, at the present parameters; None where it needs more than gradients."""
-    fresh = setup.at(setup.params, setup.state, setup.tx.init(setup.params), setup.batches)
-    # what was worked out for another state came along
-    for name in [name for name in vars(fresh) if name.startswith("once ")]:
-        del vars(fresh)[name]
-    return trials(fresh)
+    return trials(setup.at(setup.params, setup.state, setup.tx.init(setup.params), setup.batches))
 
 
 class Response(NamedTuple):

@@ -12,10 +12,10 @@ import numpy as np
 import optax
 
 from nnwidgets.objective import Objective
-from nnwidgets.train import scale
 
 from .._convolutions import quick_in_loops
 from .._lab import Lab
+from .._lanes import one_step
 
 # Steps that one call makes, and halvings of the interval in which a bound on coordinates is looked for.
 _PIECE, _HALVINGS = 25, 30
@@ -71,27 +71,23 @@ def course(
 
 @lru_cache(maxsize=8)
 def _run(objective: Objective, tx: optax.GradientTransformation) -> Callable[..., Any]:
-    transformation = optax.with_extra_args_support(tx)
-
     @jax.jit
     @quick_in_loops
     def run(carry: Any, batches: Any, order: Any, key: Any, start: Any, numbers: Any) -> Any:
         clip, bound, value, multiplier = numbers
 
-        def step(carry: Any, given: Any) -> Any:
-            params, state, opt_state = carry
-            number, index = given
-            batch = jax.tree.map(lambda leaf: leaf[index], batches)
-            rng = jax.random.fold_in(key, number)
-            (loss, (state, _)), grads = jax.value_and_grad(objective, has_aux=True)(params, state, batch, rng, True)
+        def clipped(grads: Any) -> Any:
             norm = _norm(grads)
             factor = jnp.where(norm > clip, clip / norm, 1.0)
-            taken = jax.tree.map(lambda leaf: leaf * factor.astype(leaf.dtype), grads)
-            updates, opt_state = transformation.update(taken, opt_state, params, value=loss)
-            updates = scale(updates, multiplier)
-            params = optax.apply_updates(params, updates)
-            readings = Course(loss, norm, _norm(updates), *_by_value(grads, norm, bound, value))
-            return (params, state, opt_state), jax.tree.map(lambda leaf: leaf.astype(jnp.float32), readings)
+            return jax.tree.map(lambda leaf: leaf * factor.astype(leaf.dtype), grads)
+
+        def step(carry: Any, given: Any) -> Any:
+            number, index = given
+            batch, rng = jax.tree.map(lambda leaf: leaf[index], batches), jax.random.fold_in(key, number)
+            made = one_step(objective, tx, carry, batch, rng, multiplier, clipped)
+            norm = _norm(made.grads)
+            readings = Course(made.loss, norm, _norm(made.updates), *_by_value(made.grads, norm, bound, value))
+            return made.carry, jax.tree.map(lambda leaf: leaf.astype(jnp.float32), readings)
 
         numbered = start + jnp.arange(len(order), dtype=jnp.uint32)
         return jax.lax.scan(step, carry, (numbered, order))

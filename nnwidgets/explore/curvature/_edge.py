@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnwidgets.lint import find_nodes, has_fields
+from nnwidgets.lint import find_nodes, is_adam
 from nnwidgets.records import Guide, Line, Plot
 from nnwidgets.train import Saved
 
@@ -57,7 +57,7 @@ class Place(NamedTuple):
         """
         if self.is_plain:
             return float(np.median(_moved(self.response)))
-        averages = bool(find_nodes(lab.opt_state, has_fields("mu", "nu")))
+        averages = bool(find_nodes(lab.opt_state, is_adam))
         share = 1 - self.response.fading if averages else 1.0
         return lab.learning_rate * share if lab.learning_rate else None
 

@@ -13,7 +13,7 @@ from nnwidgets.train import Saved
 
 from .._lab import Lab
 from ..learning_rate._rate_verdict import Judged, diverged
-from ..learning_rate._rates import ends, losses_of, plans, run_plans, shared_by, size_of
+from ..learning_rate._rates import ends, losses_of, plans, run_plans, shared_by
 from ._edge import Place, over_steps, place_of
 from ._response import NoResponse
 from ._several_batches import is_wide
@@ -109,7 +109,7 @@ class EdgeOfStability:
         made = plans(lab, lab.multiplier * np.array([0.0, 1.0]), _SEEDS, self.steps, len(lab.batches))
         losses = run_plans(losses_of(lab.objective, lab.tx), lab, made, shared, "runs of the next steps", seeds=_SEEDS)
         still, going = ends(losses[0]), ends(losses[-1])
-        if diverged(going, still, size_of(lab, float(still.mean()))).mean() > 0.5:
+        if diverged(going, still, abs(float(still.mean()))).mean() > 0.5:
             return Judged("wrong", "diverges")
         return Judged("suspicious", "rises") if bool((going > still).all()) else Judged("ok", "falls")
 

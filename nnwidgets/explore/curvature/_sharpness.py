@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import jax
 import numpy as np
-from scipy import stats
 
 from nnwidgets.records import Cost, Exploration, Guide, Line, Plot
 
 from .._lab import Lab
+from .._paired import interval
 from . import _sharpness_programs as programs
 from ._several_batches import is_wide, stacked
 
@@ -96,9 +96,8 @@ class _Look:
 
     def trace(self) -> None:
         found = np.asarray(programs.traces(self.lab.objective, self.given.samples)(*self._at), np.float64)
-        mean = float(found.mean())
-        error = float(stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)))
-        self.numbers |= {"trace": mean, "trace_low": mean - error, "trace_high": mean + error}
+        told = interval(found)
+        self.numbers |= {"trace": told.mean, "trace_low": told.low, "trace_high": told.high}
 
     def box(self) -> None:
         found = programs.box(self.lab.objective)(*self._at, self._vector, np.float32(self.given.epsilon))

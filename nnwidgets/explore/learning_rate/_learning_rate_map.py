@@ -12,7 +12,7 @@ from nnwidgets.records import Cost, Exploration, Grid, Guide, Line, Plot
 from .._lab import Lab
 from ._rate_unit import RateUnit, unit_of
 from ._rate_verdict import LOW, Judged, diverged, judge_rate
-from ._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, size_of, start_of
+from ._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, start_of
 from ._regimes import best_of, mark_rates
 
 _CAUTION = (
@@ -80,7 +80,7 @@ class LearningRateMap:
             )
         factors = self.factors[order][: len(losses) - 1]
         upwards = np.argsort(factors)
-        return self._told(unit, factors[upwards], ends(losses[1:])[upwards], still, size_of(lab, level))
+        return self._told(unit, factors[upwards], ends(losses[1:])[upwards], still, abs(level))
 
     def _told(self, unit: RateUnit, factors: Numbers, found: Numbers, still: Numbers, scale: float) -> Exploration:
         marks, best = mark_rates(found, still, scale), best_of(found, still, scale)

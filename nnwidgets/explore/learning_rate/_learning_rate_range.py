@@ -12,7 +12,7 @@ from nnwidgets.records import Cost, Exploration, Guide, Line, Plot
 from .._lab import Lab
 from ._rate_unit import RateUnit, unit_of
 from ._rate_verdict import Judged, judge_rate
-from ._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, size_of, start_of
+from ._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, start_of
 from ._sweep import Sweep, read_sweep
 
 _CAUTION = (
@@ -84,7 +84,7 @@ class LearningRateRange:
         tried = ends(run([np.ones(self.steps), np.full(self.steps, other)], "runs at constant rates"))
         judged = Judged("ok", "")
         if len(tried) == 2:
-            judged = judge_rate(tried[0], tried[1], still, other, size_of(lab, level))
+            judged = judge_rate(tried[0], tried[1], still, other, abs(level))
         return self._told(unit, read, losses, still, tried, other, judged)
 
     def _told(

@@ -16,7 +16,7 @@ from nnwidgets.objective import Objective
 from nnwidgets.train import Saved
 
 from .._lab import Lab
-from .._lanes import CHUNK, Lane, in_lanes, stack, trained
+from .._lanes import CHUNK, Lane, in_lanes, orders, stack, trained
 
 Numbers = npt.NDArray[np.float64]
 
@@ -74,21 +74,6 @@ def shared_by(lab: Lab, at: Saved, steps: int) -> Shared:
     """This state and the batches of so many coming steps; fewer where the source has fewer, they then come again."""
     batches = stack(lab.fresh(min(steps, len(lab.batches))))
     return Shared(at.params, at.state, at.opt_state, np.uint32(at.step), batches)
-
-
-def orders(count: int, steps: int, batches: int) -> npt.NDArray[np.int32]:
-    """Which batch each step takes, (count, steps): first as they come, then in other orders of the same ones.
-
-    Example:
-        >>> orders(2, 4, 2)[0].tolist()
-        [0, 1, 0, 1]
-    """
-    passes = -(-steps // batches)
-    found = [np.tile(np.arange(batches), passes)]
-    for seed in range(1, count):
-        rng = np.random.default_rng(seed)
-        found.append(np.concatenate([rng.permutation(batches) for _ in range(passes)]))
-    return np.stack(found)[:, :steps].astype(np.int32)
 
 
 def keys_of(key: jax.Array, count: int) -> jax.Array:
@@ -155,9 +140,10 @@ def losses_of(objective: Objective, tx: optax.GradientTransformation) -> Callabl
 
 def begin(objective: Objective, tx: optax.GradientTransformation, plan: Plan, shared: Shared) -> tuple[Any, Lane]:
     """Train by one plan: the loss before each step, and where it ends."""
-    lane = Lane(shared.params, shared.state, shared.opt_state, plan.key, plan.multiplier, plan.order)
-    # the number of the first step is an argument of the program: at another step it is not compiled again
-    return trained.__wrapped__(objective, tx, shared.step)(lane, shared.batches)
+    lane = Lane(
+        shared.params, shared.state, shared.opt_state, plan.key, plan.multiplier, plan.order, shared.step
+    )  # fmt: skip
+    return trained(objective, tx)(lane, shared.batches)
 
 
 def ends(losses: Any) -> Numbers:
@@ -170,10 +156,3 @@ def ends(losses: Any) -> Numbers:
     losses = np.asarray(losses, np.float64)
     last = losses[..., -max(1, losses.shape[-1] // 10) :].mean(axis=-1)
     return np.where(np.isfinite(losses).all(axis=-1), last, np.inf)
-
-
-def size_of(lab: Lab, level: float) -> float:
-    """The size of the loss: of this level, or of the run's first loss where that was larger."""
-    losses = lab.history["loss"].values if "loss" in lab.history else np.empty(0)
-    first = abs(float(losses[0, 0])) if losses.size else 0.0
-    return max(abs(level), first if np.isfinite(first) else 0.0)

@@ -14,7 +14,7 @@ from .._lab import Lab
 from .._paired import Interval, interval
 from ..learning_rate._rate_unit import RELATIVE, unit_of
 from ..learning_rate._rate_verdict import Judged, diverged, judge_rate
-from ..learning_rate._rates import Numbers, ends, size_of, start_of
+from ..learning_rate._rates import Numbers, ends, start_of
 from ._contenders import Contender, Factory, contenders
 from ._race import SWEEP_SEEDS, Race, at_rate, race, track_of
 
@@ -76,7 +76,7 @@ class Optimizers:
 
     def _told(self, lab: Lab, yours: Race, found: list[Race], still: Race) -> Exploration:
         level = ends(still.losses)
-        scale = size_of(lab, float(level.mean()))
+        scale = abs(float(level.mean()))
         ordered = sorted([yours, *found], key=lambda each: float(ends(each.losses).mean()))
         # tuned against tuned: what the learning rate does, another optimizer gets no credit for
         base = next((each for each in found if each.name == YOURS_BEST and np.isfinite(each.losses).all()), yours)

@@ -15,8 +15,8 @@ from nnwidgets.objective import Objective
 from nnwidgets.train import Saved
 
 from .._lab import Lab
-from .._lanes import CHUNK, stack
-from ..learning_rate._rates import Numbers, Plan, Shared, begin, ends, keys_of, orders, run_plans, shared_by
+from .._lanes import CHUNK, orders, stack
+from ..learning_rate._rates import Numbers, Plan, Shared, begin, ends, keys_of, run_plans, shared_by
 from ._contenders import Contender
 
 # Between neighbouring rates; seeds of a sweep; how often it may go on beyond an end.
@@ -70,10 +70,7 @@ class Track(NamedTuple):
 def track_of(lab: Lab, at: Saved, steps: int, seeds: int) -> Track:
     """The same for all optimizers."""
     shared = shared_by(lab, at, steps)
-    first = jax.tree.map(np.shape, lab.validation[0]) if lab.validation else None
-    # the last one may be smaller
-    alike = [batch for batch in lab.validation if jax.tree.map(np.shape, batch) == first]
-    shared = shared._replace(validation=stack(alike) if alike else None)
+    shared = shared._replace(validation=stack(lab.validation) if lab.validation else None)
     return Track(at, shared, min(steps, len(lab.batches)), steps, seeds)
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
+from nnwidgets.lint import at_count
 from nnwidgets.records import Cost, Exploration
 from nnwidgets.schedules import horizon, keras, preview
 
 from .._lab import Lab
 from ..learning_rate._rates import losses_of, plans, run_plans, shared_by, start_of
 from ._schedule_told import Plan, Trial, told_schedule
-from ._shown_schedule import held, held_at, shown_schedule
+from ._shown_schedule import held, shown_schedule
 
 Numbers = npt.NDArray[np.float64]
 # Updates that a schedule is expected to last where nobody says how long the run is, as in the lint rule of the same fault.
@@ -116,7 +117,7 @@ class Schedule:
         """The loss before each step, with the schedule and without (2, seeds, steps); fewer where it was stopped."""
         shown, at = plan.shown, start_of(lab, "now")
         # the optimizer's own schedule stands still, where it is highest, and multipliers make the rates
-        at = replace(at, opt_state=held_at(at.opt_state, int(shown.counts[np.argmax(shown.rates)])))
+        at = replace(at, opt_state=at_count(at.opt_state, int(shown.counts[np.argmax(shown.rates)])))
         both = np.stack([trial.rates, np.full(len(trial.rates), trial.constant)]) / plan.highest
         steps = len(trial.rates) * shown.period
         made = plans(lab, np.repeat(both, shown.period, axis=1), self.seeds, steps, len(lab.batches))

@@ -15,7 +15,7 @@ from .._lab import Lab
 from .._paired import Interval, interval
 from .._side_by_side import told_change
 from ..learning_rate._rate_verdict import diverged
-from ..learning_rate._rates import ends, size_of
+from ..learning_rate._rates import ends
 from ._shown_schedule import Shown
 
 Numbers = npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ def told_schedule(name: str, lab: Lab, plan: Plan, trial: Trial, losses: Numbers
         gap = interval(after[0] - after[1]) if len(after) == 2 else None
     trouble = plan.found.trouble
     still = losses[:, :, 0]
-    both = [bool(np.any(each)) for each in diverged(after, still, size_of(lab, float(still.mean())))]
+    both = [bool(np.any(each)) for each in diverged(after, still, abs(float(still.mean())))]
     diverges = len(after) == 2 and both[0]
     verdict = "wrong" if trouble in _FAULTS or diverges else "suspicious" if trouble else "ok"
     squeezed = f", {trial.squeezed:.3g} of the schedule's squeezed into one" if trial.squeezed > 1 else ""

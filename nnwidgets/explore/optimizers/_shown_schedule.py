@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
-from nnwidgets.lint import at_counts, find_nodes, has_fields, is_schedule
+from nnwidgets.lint import accumulates, at_count, at_counts, find_nodes, has_fields, is_schedule
+from nnwidgets.lint._trials import LONGEST_PERIOD
 
 from .._rate import learning_rate_of
 
 Numbers = npt.NDArray[np.float64]
-# Gradients may be accumulated over so many calls.
-_LONGEST_PERIOD = 64
 
 
 class Shown(NamedTuple):
@@ -46,10 +45,6 @@ class Shown(NamedTuple):
     def schedule(self, count: Any) -> Any:
         """The same as a function of the count, with straight lines in between; can be traced."""
         return jnp.interp(jnp.asarray(count, jnp.float32), jnp.asarray(self.counts, jnp.float32), self.rates)
-
-
-class _At(NamedTuple):
-    count: Any
 
 
 def shown_schedule(
@@ -84,7 +79,7 @@ def shown_schedule(
     if np.isfinite(stated).all():
         return Shown(counts, stated.astype(np.float64), now, period, True)
     highest = int(np.argmax(sizes))
-    there = at_counts(opt_state, tuple(_At(np.int32(counts[highest])) for _ in nodes))
+    there = at_count(opt_state, int(counts[highest]))
     scale = learning_rate_of(tx, params, there)
     return Shown(counts, sizes / sizes[highest] * (scale or 1.0), now, period, bool(scale))
 
@@ -104,11 +99,10 @@ def _looking(tx: optax.GradientTransformation) -> Callable[[Any, Any], Any]:
     @jax.jit
     def look(zeros: Any, counts: jax.Array) -> Any:
         fresh = tx.init(zeros)
-        nodes = find_nodes(fresh, is_schedule)
-        most = _LONGEST_PERIOD if find_nodes(fresh, has_fields("acc_grads", "mini_step")) else 1
+        most = LONGEST_PERIOD if find_nodes(fresh, accumulates) else 1
 
         def one(count: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-            state = jax.tree.map(jnp.asarray, at_counts(fresh, tuple(_At(count) for _ in nodes)))
+            state = jax.tree.map(jnp.asarray, at_count(fresh, count))
             size, state = call(state, zeros)
 
             def waits(carried: Any) -> jax.Array:
@@ -143,9 +137,3 @@ def held(tx: optax.GradientTransformation) -> optax.GradientTransformation:
         return updates, at_counts(after, state)
 
     return optax.GradientTransformationExtraArgs(tx.init, update)
-
-
-def held_at(opt_state: Any, count: int) -> Any:
-    """The state with all schedules at this count."""
-    nodes = find_nodes(opt_state, is_schedule)
-    return at_counts(opt_state, tuple(_At(jnp.asarray(count, jnp.asarray(node.count).dtype)) for node in nodes))

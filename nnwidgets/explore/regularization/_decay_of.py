@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
-from nnwidgets.lint import Setup, at_counts, find_nodes, has_fields
+from nnwidgets.lint import Setup, accumulates, at_counts, find_nodes
 from nnwidgets.lint._decay import _pull
 from nnwidgets.lint._trials import norm
 
@@ -65,7 +65,7 @@ def decay_of(setup: Setup, learning_rate: float | None) -> Decay | None:
 
 def _decoupled(setup: Setup, learning_rate: float | None) -> Array | None:
     """From the update to zero gradients, with schedules where they are now."""
-    if not learning_rate or find_nodes(setup.opt_state, has_fields("acc_grads", "mini_step")):
+    if not learning_rate or find_nodes(setup.opt_state, accumulates):
         return None
     fresh = at_counts(setup.tx.init(setup.params), setup.opt_state)
     zeros = jax.tree.map(jnp.zeros_like, setup.params)
