@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .rules import DEFAULT_RULES as DEFAULT_RULES
     from .trace import Trace as Trace
     from .trace import trace_objective as trace_objective
+    from .track import follow as follow
+    from .track import runs as runs
     from .train import Monitor as Monitor
     from .train import Session as Session
 
@@ -67,12 +69,14 @@ _HOMES = {
     "Snapshot": "probes",
     "Status": "records",
     "Trace": "trace",
+    "follow": "track",
     "from_equinox": "adapters.equinox",
     "from_keras": "adapters.keras",
     "from_linen": "adapters.linen",
     "from_nnx": "adapters.nnx",
     "gradcheck": "gradchecks",
     "nan_origin": "origins",
+    "runs": "track",
     "trace_objective": "trace",
 }
 # Packages that are names of their own.

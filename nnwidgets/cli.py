@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnwidgets import __version__
+from nnwidgets import __version__, _runs_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``nnwidgets``; None takes those of the process.
     """
     options = _parser().parse_args(arguments)
-    return {"check": _run_check, "demo": _run_demo}[options.command](options)
+    return {"check": _run_check, "demo": _run_demo, "runs": _run_runs}[options.command](options)
 
 
 def _run_check(options: argparse.Namespace) -> int:
@@ -56,10 +56,14 @@ def _run_demo(options: argparse.Namespace) -> int:
         return 2
 
 
+def _run_runs(options: argparse.Namespace) -> int:
+    return _runs_command.run(options, print)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nnwidgets", description="A debugger for neural-network training.")
     parser.add_argument("--version", action="version", version=f"nnwidgets {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="{check,demo}", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="{check,demo,runs}", required=True)
     check = commands.add_parser(
         "check",
         help="train what a file builds, and say what is wrong with it",
@@ -81,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     ways = demo.add_mutually_exclusive_group()
     ways.add_argument("--headless", action="store_true", help="execute the tour as shipped and write FOLDER/tour.html")
     ways.add_argument("--no-browser", action="store_true", help="start JupyterLab and print its address only")
+    _runs_command.add(commands)
     return parser
 
 

@@ -15,5 +15,6 @@ from ._layer_heatmap import LayerHeatmap as LayerHeatmap
 from ._loss_curve import LossCurve as LossCurve
 from ._network import Network as Network
 from ._panel import Panel as Panel
+from ._runs import RunsTable as RunsTable
 from ._unit_health import UnitHealth as UnitHealth
 from ._update_ratio import UpdateRatio as UpdateRatio

@@ -30,12 +30,15 @@ class Controls:
 
     Args:
         send: takes each command; called in whatever thread the callback runs.
+
+    Attributes:
+        reading: why nothing can be steered here, in words; "" where it can be.
     """
 
     def __init__(self, send: Callable[[Command], None]) -> None:
         self._send = send
         self._status = Status()
-        self._pending = ""
+        self._pending = self.reading = ""
         self._build()
         self._connect()
         self.show(self._status, None)
@@ -58,7 +61,7 @@ class Controls:
         self._reset.disabled = status.multiplier == 1.0
         self._forget.disabled = not status.pauses
         self._pauses.value = html.escape("pauses at: " + ", ".join(status.pauses)) if status.pauses else ""
-        hint = advice() if live is False and active else ""
+        hint = self.reading or (advice() if live is False and active else "")
         self._hint.value = f'<div class="nnw-hint">{html.escape(hint)}</div>' if hint else ""
         if new_multiplier:
             self._show_multiplier(status.multiplier)
@@ -122,7 +125,7 @@ class Controls:
             group(ipywidgets.Label("learning rate \u00d7"), self._slider, self._factor, self._reset),
             group(ipywidgets.Label("pause when"), self._condition, self._value, self._add, self._pauses, self._forget),
         ]
-        row = ipywidgets.HBox(groups).add_class("nnw-row")
+        row = ipywidgets.HBox(groups).add_class("nnw-row").add_class("nnw-command")
         self.widget = ipywidgets.VBox([self._line, self._hint, row, self._error]).add_class("nnw-controls")
 
     def _connect(self) -> None:

@@ -38,6 +38,8 @@ class Dashboard:
         rules: the same; to be changed when one has found what it waited for.
         infos: tells which checks there are; asked once, when the dashboard is built.
         experiments: tells which experiments there are, and what they cost now.
+        runs: gives whoever keeps the runs on record, None where nobody does.
+        reading: why nothing can be steered here, in words; "" where it can be.
         min_interval: seconds between two refreshes, at least.
         seconds_spent: seconds of Python time spent refreshing and polling, in the thread of the loop.
     """
@@ -54,6 +56,8 @@ class Dashboard:
         self._send, self._panels, self.rules = send, panels, tuple(rules)
         self.infos: Callable[[], Sequence[CheckInfo]] = lambda: ()
         self.experiments: Callable[[], Sequence[ExperimentInfo]] = lambda: ()
+        self.runs: Callable[[], Any] = lambda: None
+        self.reading = ""
         self._pacing = Pacing()
         self._status = Status()
         self._findings: tuple[Finding, ...] = ()
@@ -127,6 +131,13 @@ class Dashboard:
             self._pacing.live = False
         self.seconds_spent += self._clock() - now
 
+    def recorded(self) -> None:
+        """What is on record has changed: panels that show it are told, if there is a browser."""
+        if self._widget is not None and _comms.has_front_end(self._echo):
+            for card in self._cards:
+                if hasattr(card.panel, "recorded"):
+                    card.panel.recorded()
+
     def close(self) -> None:
         """Close all its widgets; asking for `widget` builds new ones."""
         if self._widget is not None:
@@ -153,6 +164,8 @@ class Dashboard:
                 card.panel.infos = infos
             if hasattr(card.panel, "experiments"):
                 card.panel.experiments = self.experiments
+            if hasattr(card.panel, "runs"):
+                card.panel.runs = self.runs
             if hasattr(card.panel, "redraw"):
                 card.panel.redraw = self._controls.guarded(self._redraw_one(card), "Drawing")
             if hasattr(card.panel, "send"):
@@ -162,15 +175,18 @@ class Dashboard:
         self._echo.on_msg(self._controls.guarded(self._heard, "The browser's message"))
         beside = [card.widget for card in self._cards if getattr(card.panel, "beside", False)]
         grid = [card.widget for card in self._cards if card.widget not in beside]
-        column = ipywidgets.VBox(beside).add_class("nnw-column")
-        plots = ipywidgets.Box([*([column] if beside else []), ipywidgets.Box(grid).add_class("nnw-grid")])
+        column = [ipywidgets.VBox(beside).add_class("nnw-column")] if beside else []
+        plots = ipywidgets.Box([*column, ipywidgets.Box(grid).add_class("nnw-grid")])
         plots.add_class("nnw-plots")
         self._widget = ipywidgets.VBox([self._echo, self._controls.widget, self._legend, plots]).add_class("nnw")
+        if self.reading:
+            self._widget.add_class("nnw-reading")
         _comms.reach_busy_kernel(_comms.all_widgets(self._widget))
         self._redraw()
 
     def _draw(self, frame: int = 0) -> None:
         try:
+            self._controls.reading = self.reading
             self._controls.show(self._status, self.live)
             for place, card in enumerate(self._cards):
                 if self._pacing.sees(place):

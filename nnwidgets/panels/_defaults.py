@@ -14,6 +14,7 @@ from ._inside import LookInside
 from ._layer_heatmap import LayerHeatmap
 from ._loss_curve import LossCurve
 from ._network import Network
+from ._runs import RunsTable
 from ._unit_health import UnitHealth
 from ._update_ratio import UpdateRatio
 
@@ -29,5 +30,6 @@ DEFAULT_PANELS: tuple[type[Any], ...] = (
     Experiments,
     Network,
     LookInside,
+    RunsTable,
     Checklist,
 )

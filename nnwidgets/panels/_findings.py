@@ -73,7 +73,7 @@ class Findings(Panel):
         self._drawn: list[tuple[str, ...]] = []
         self._drawn_at = float("-inf")
         self._verify.layout.display = "none"
-        buttons = ipywidgets.HBox([self._lint, self._verify])
+        buttons = ipywidgets.HBox([self._lint, self._verify]).add_class("nnw-command")
         self.widget = ipywidgets.VBox([buttons, self._findings, self._notices])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:

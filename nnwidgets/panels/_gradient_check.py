@@ -86,7 +86,7 @@ class GradientCheck(Panel):
     def _button(self, text: str, tooltip: str, tier: str) -> ipywidgets.Button:
         button = ipywidgets.Button(description=text, tooltip=tooltip, icon="check")
         button.on_click(lambda _: self._ask(tier))
-        return button
+        return button.add_class("nnw-command")
 
     def _ask(self, tier: str) -> None:
         self._headline.value = '<span class="nnw-message">checking gradients \u2026</span>'

@@ -38,6 +38,7 @@ from ._pictures import Look as Look
 from ._pictures import NetworkGraph as NetworkGraph
 from ._pictures import Node as Node
 from ._pictures import Picture as Picture
+from ._run_row import RunRow as RunRow
 from ._series import Series as Series
 from ._spike import Spike as Spike
 from ._status import Command as Command

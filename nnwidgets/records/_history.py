@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class Table:
         with history.lock:
             self._columns.append(step, values)
             history.version += 1
+            if history.listener is not None:
+                history.listener(self._columns, step, values)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class History(Results):
     Attributes:
         version: counts the additions and truncations; unchanged means that nothing is new.
         facts: what was known before the first step.
+        listener: told of each row that is added, with its `Columns`, in the thread that adds it; None: nobody is.
+        turns: counts the rewinds and branches.
 
     Example:
         >>> history = History()
@@ -105,6 +109,8 @@ class History(Results):
         self._histograms: dict[str, tuple[Histogram, Histogram]] = {}
         self._branches: list[Branch] = []
         self._whole: list[Any] | None = None
+        self.listener: Callable[[Columns, int, npt.NDArray[np.float32]], None] | None = None
+        self.turns = 0
         self.facts = Facts()
 
     def add(self, what: str, step: int, layers: tuple[str, ...], readings: Mapping[str, npt.ArrayLike]) -> None:
@@ -189,6 +195,7 @@ class History(Results):
     def rewind(self, step: int) -> None:
         """Show what was known at `step`; what is later stays, for a rewind to a later step, until `branch`."""
         with self.lock:
+            self.turns += 1
             tables = self._tables()
             if self._whole is None:
                 kept = dict(self._histograms), list(self._gradient_reports), list(self._nan_reports)
@@ -201,9 +208,15 @@ class History(Results):
             self._gradient_reports, self._nan_reports = list(gradient_reports), list(nan_reports)
             self.truncate(step)
 
+    @property
+    def looking_back(self) -> bool:
+        """Whether it shows what was known at an earlier step, with later ones kept back."""
+        return self._whole is not None
+
     def branch(self, step: int) -> None:
         """The run goes another way from `step` on: keep the loss of the old one, and forget the rest."""
         with self.lock:
+            self.turns += 1
             if self._whole is not None:
                 self.rewind(np.iinfo(np.int64).max)
                 self._whole = None

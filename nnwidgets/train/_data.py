@@ -37,11 +37,7 @@ class Batches:
                 f"batches must be an iterable of batches or a callable batches(step), got {type(source).__name__}: "
                 "put one batch (inputs, targets) into a list, [batch], to train on it alone."
             )
-        if isinstance(source, tuple) and source and all(hasattr(part, "shape") for part in source):
-            raise TypeError(
-                f"batches is one batch, a tuple of {len(source)} arrays, wanted an iterable of batches: put it into a list, "
-                "[(inputs, targets)]."
-            )
+        refuse_one_batch(source, "batches")
         if callable(source):
             _check_callable(source)
         self._source = source
@@ -73,11 +69,16 @@ class Batches:
                     "batches is empty: wanted at least one batch, got none. Give a list of batches, a data loader, or a "
                     "callable batches(step); a generator that was used up before gives nothing more."
                 )
-            self._outline, self._described = _outline(self._first), _describe(self._first)
+            self._outline, self._described = _outline(self._first), describe(self._first)
             self.like = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), self._first
             )
         return self._first
+
+    @property
+    def epoch(self) -> int:
+        """How often the source was started again; 0 for a callable."""
+        return len(self._epochs) - 1
 
     def take(self, step: int) -> Any | None:
         """The batch of one step, or None when a generator has ended; steps ascend, but those given before can come again.
@@ -96,7 +97,7 @@ class Batches:
         if batch is None:
             return None
         # put into words only where it differs: words for each batch would cost a small model a tenth of its step
-        if _outline(batch) != self._outline and (found := _describe(batch)) != self._described:
+        if _outline(batch) != self._outline and (found := describe(batch)) != self._described:
             self._refused = batch
             raise ValueError(
                 f"the batch of step {step} differs from the first one: got {found}, wanted {self._described}. Each new "
@@ -195,6 +196,16 @@ class Batches:
         return batch
 
 
+def refuse_one_batch(source: Any, name: str) -> None:
+    """Raise a TypeError for a tuple or a dictionary of arrays where batches are wanted."""
+    parts = list(source.values()) if isinstance(source, dict) else source if isinstance(source, tuple) else ()
+    if parts and all(hasattr(part, "shape") for part in parts):
+        raise TypeError(
+            f"{name} is one batch, a {type(source).__name__} of {len(parts)} arrays, wanted an iterable of batches: put it "
+            f"into a list, {'[{...}]' if isinstance(source, dict) else '[(inputs, targets)]'}."
+        )
+
+
 def _check_callable(source: Callable[..., Any]) -> None:
     try:
         inspect.signature(source).bind(0)
@@ -205,6 +216,11 @@ def _check_callable(source: Callable[..., Any]) -> None:
     except ValueError:
         # a built-in without a signature
         return
+
+
+def batch_size(batch: Any) -> int | None:
+    """Examples in a batch: the length of its first array that has one."""
+    return next((len(leaf) for leaf in jax.tree.leaves(batch) if np.ndim(leaf)), None)
 
 
 def _bytes(batch: Any) -> int:
@@ -228,7 +244,8 @@ def _outline(batch: Any) -> tuple[Any, ...]:
     return structure, [(getattr(leaf, "shape", ()), getattr(leaf, "dtype", type(leaf))) for leaf in leaves]
 
 
-def _describe(batch: Any) -> str:
+def describe(batch: Any) -> str:
+    """Its structure with dtypes and shapes in the place of arrays."""
     leaves, structure = jax.tree.flatten(batch)
     shapes = [f"{jnp.result_type(leaf)}{list(np.shape(leaf))}" for leaf in leaves]
     return str(jax.tree.unflatten(structure, shapes)).replace("'", "")

@@ -229,17 +229,10 @@ class Desk:
         if not asked and not (self.governor.due("redraw") and self.dashboard.due(time.perf_counter())):
             return
         started = time.perf_counter()
-        seconds, step, target = self.governor.clock_seconds, self.status.step, self.status.target
         self.status = replace(
-            self.status,
+            self.stated(),
             state=state or self.status.state,
             message=("" if state == "running" else self.status.message) if message is None else message,
-            steps_per_second=1 / seconds if seconds else 0.0,
-            seconds_left=(target - step) * seconds if target is not None and seconds else None,
-            probe_every={kind: self.watcher.every(payer) for kind, payer in self.kinds.items()},
-            watching_share=self.governor.watching_share,
-            watching_seconds=self.governor.spent_seconds / max(self.governor.steps, 1),
-            multiplier=self.controls.multiplier,
             pauses=tuple(words for words, _ in self.controls.conditions),
             reach=self._reach(),
         )
@@ -254,6 +247,19 @@ class Desk:
         elif self.status.state != "paused":
             # while the run stands still a redraw costs it nothing
             self.governor.charge("redraw", seconds, measured=sent)
+
+    def stated(self) -> Status:
+        """The status with the numbers of this moment; who records a run asks for it, in another thread."""
+        seconds, step, target = self.governor.clock_seconds, self.status.step, self.status.target
+        return replace(
+            self.status,
+            steps_per_second=1 / seconds if seconds else 0.0,
+            seconds_left=(target - step) * seconds if target is not None and seconds else None,
+            probe_every={kind: self.watcher.every(payer) for kind, payer in self.kinds.items()},
+            watching_share=self.governor.watching_share,
+            watching_seconds=self.governor.spent_seconds / max(self.governor.steps, 1),
+            multiplier=self.controls.multiplier,
+        )
 
     def _obey_aside(self) -> None:
         self.obey()

@@ -22,7 +22,7 @@ from nnwidgets.trace import is_key
 
 from ._timeline import Saved, Timeline
 
-FORMAT = 1
+FORMAT = 2
 _NAME = "timeline-"
 _MINE = re.compile(_NAME + r"\d{6}(\.part)?")
 
@@ -46,7 +46,7 @@ def write(folder: str | os.PathLike[str], timeline: Timeline, history: History, 
     for step in timeline.steps:
         saved = timeline.nearest(step)
         assert saved is not None
-        _write_state(beside / f"state_{step}.npz", saved)
+        write_state(beside / f"state_{step}.npz", saved)
     newest = timeline.nearest(timeline.steps[-1])
     assert newest is not None
     about |= {"form": form(newest)}
@@ -97,19 +97,14 @@ def read(folder: str | os.PathLike[str], like: Saved) -> Stored:
         )
     newest = complete[-1]
     about = json.loads((newest / "about.json").read_text(encoding="utf-8"))
-    if about["format"] > FORMAT:
+    if about["format"] != FORMAT:
         raise ValueError(
-            f"{newest} has format {about['format']}; this nnwidgets reads up to {FORMAT}. Upgrade nnwidgets."
+            f"{newest} has format {about['format']}; this nnwidgets reads {FORMAT}. Save it anew with this one."
         )
-    apart = [f"{there} there, {here} here" for there, here in zip_longest(about["form"], form(like)) if there != here]
-    if apart:
-        more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
-        raise ValueError(
-            f"{newest.parent} was saved by another session: {'; '.join(apart[:3])}{more}. Build the same model and optimizer."
-        )
+    _check_form(about["form"], like, newest.parent)
     return Stored(
         about,
-        [_read_state(newest / f"state_{step}.npz", step, like) for step in about["steps"]],
+        [read_state(newest / f"state_{step}.npz", like) for step in about["steps"]],
         array("f", np.load(newest / "losses.npy").tobytes()),
         [(step, value) for step, value in about["multipliers"]],
         History.load(newest / "history.npz"),
@@ -131,23 +126,40 @@ def _complete(folder: Path) -> list[Path]:
     return sorted(each for each in found if _MINE.fullmatch(each.name) and each.suffix != ".part")
 
 
-def _write_state(path: Path, saved: Saved) -> None:
+def write_state(path: Path, saved: Saved) -> None:
+    """Write a state as one ``.npz``, its arrays as bytes: NumPy's files have no word for bfloat16."""
     leaves = jax.tree.leaves((saved.params, saved.state, saved.opt_state))
-    # as bytes: NumPy's files have no word for bfloat16
     arrays = {f"leaf{i}": np.frombuffer(_plain(leaf).tobytes(), np.uint8) for i, leaf in enumerate(leaves)}
+    arrays["about"] = np.frombuffer(json.dumps({"step": saved.step, "form": form(saved)}).encode(), np.uint8)
     np.savez(path, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
 
 
-def _read_state(path: Path, step: int, like: Saved) -> Saved:
+def read_state(path: Path, like: Saved) -> Saved:
+    """What `write_state` wrote.
+
+    Raises:
+        ValueError: it has another form than `like`.
+    """
     leaves, structure = jax.tree.flatten((like.params, like.state, like.opt_state))
     with np.load(path, allow_pickle=False) as file:
-        stored = [file[f"leaf{i}"] for i in range(len(file.files))]
+        about = json.loads(file["about"].tobytes())
+        _check_form(about["form"], like, path)
+        stored = [file[f"leaf{i}"] for i in range(len(leaves))]
     forms = [_plain(leaf) for leaf in leaves]
     made = [
         _like(np.frombuffer(data.tobytes(), form.dtype).reshape(form.shape), leaf)
         for data, form, leaf in zip(stored, forms, leaves, strict=True)
     ]
-    return Saved(step, *jax.tree.unflatten(structure, made))
+    return Saved(about["step"], *jax.tree.unflatten(structure, made))
+
+
+def _check_form(stored: list[str], like: Saved, where: Path) -> None:
+    apart = [f"{there} there, {here} here" for there, here in zip_longest(stored, form(like)) if there != here]
+    if apart:
+        more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
+        raise ValueError(
+            f"{where} was saved by another session: {'; '.join(apart[:3])}{more}. Build the same model and optimizer."
+        )
 
 
 def _plain(leaf: Any) -> np.ndarray:

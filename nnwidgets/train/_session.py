@@ -29,13 +29,15 @@ from nnwidgets.trace import Trace, trace_objective
 from . import _folder
 from ._arguments import check_checks, check_experiments, check_objective, check_optimizer, check_parts
 from ._attempts import Attempts
-from ._data import Batches
+from ._data import Batches, batch_size, describe
 from ._desk import Desk
 from ._interrupt import Interrupts
 from ._past import Made, Past
 from ._programs import Programs, metric_names
 from ._questions import is_finite
 from ._timeline import Saved, Timeline
+from ._tracking import Setting, Tracking
+from ._validation import check_validation
 
 
 class Session(Attempts):
@@ -64,6 +66,8 @@ class Session(Attempts):
         pause_on_nan: pause at the first loss or gradient that is not finite, at the state before that step, and say which
             operation made it.
         gradcheck_every: check all gradients after every so many steps; None: only when asked to.
+        track: whether its runs are kept on record, in ``.nnwidgets`` beside the notebook or script; a string says where they
+            are sent as well, such as ``"mlflow:http://127.0.0.1:5000"``; see `record`.
         name: how the run is called.
 
     Raises:
@@ -97,6 +101,7 @@ class Session(Attempts):
         timeline_memory: int | None = None,
         pause_on_nan: bool = True,
         gradcheck_every: int | None = None,
+        track: bool | str = True,
         name: str | None = None,
     ) -> None:
         check_objective(objective)
@@ -104,15 +109,13 @@ class Session(Attempts):
         check_parts(probes=probes, rules=rules, panels=panels)
         check_checks(checks or ())
         check_experiments(experiments or ())
-        if validation is not None and iter(validation) is validation:
-            raise ValueError(
-                "validation must give its batches again and again, got a generator: type list(validation)."
-            )
         self.name = name or "run"
         self.objective = objective
         self.timeline = Timeline(timeline_memory)
         self._batches = Batches(batches, memory=self.timeline.memory // 4)
         objective.check(self._batches.first())
+        if validation is not None:
+            check_validation(validation, objective, self._batches.first())
         self._tx, self._programs = tx, Programs(objective, tx)
         self._validation, self._validation_every = validation, validation_every or 100
         self._key = jax.random.key(seed)
@@ -141,7 +144,12 @@ class Session(Attempts):
         self._inside: Any = None
         self._checks = None if checks is None else tuple(checks)
         self._experiments = None if experiments is None else tuple(experiments)
+        numbers = {"seed": seed, "batch_size": batch_size(self._batches.first()), "gradcheck_every": gradcheck_every}
+        numbers |= {"validation_every": self._validation_every if validation is not None else None}
+        setting = Setting(tx, isinstance(batches, (list, tuple)), numbers)
+        self._tracked = Tracking(self, setting, track)
         self._desk.dashboard.infos, self._desk.dashboard.experiments = self._infos, self._experiment_infos
+        self._desk.dashboard.runs = lambda: self._tracked.runs
 
     @property
     def trace(self) -> Trace:
@@ -149,6 +157,11 @@ class Session(Attempts):
         if self._trace is None:
             self._trace = trace_objective(self.objective, self._batches.like)
         return self._trace
+
+    @property
+    def record(self) -> Any:
+        """The run as it stands in the store (see `nnwidgets.track.Run`); None before the first step, or where none is kept."""
+        return self._tracked.run
 
     @property
     def model(self) -> Any:
@@ -275,6 +288,7 @@ class Session(Attempts):
             self._furthest, self._rewound = about["furthest"], about["step"] < about["furthest"]
             self._desk.controls.multiplier = about["multiplier"]
             self._desk.rewound(self.step, f"loaded at step {self.step}")
+            self._tracked("branched", self.step, f"loaded from {os.fspath(folder)}")
         return self
 
     @property
@@ -319,15 +333,19 @@ class Session(Attempts):
             self._loop_thread = threading.get_ident()
             self._note_intervention()
             self._desk.begin(target, "" if self._metrics else "compiling the step")
+            self._tracked("began")
             with Interrupts() as interrupts:
                 self._loop(interrupts)
-        except KeyboardInterrupt:
+            self._tracked("ended")
+        except KeyboardInterrupt as interrupt:
             self._flush()
             self._desk.end("stopped", f"interrupted at step {self.step}; session.run() goes on", self.step)
+            self._tracked("ended", interrupt)
             if "ipykernel" not in sys.modules:
                 raise
         except BaseException as error:
             self._desk.end("stopped", f"ended by {type(error).__name__} at step {self.step}", self.step)
+            self._tracked("ended", error)
             raise
         finally:
             self._loop_thread = None
@@ -374,6 +392,8 @@ class Session(Attempts):
             desk.watcher.collect(before=self.step - keep)
             if self._validation is not None and self.step % self._validation_every == 0:
                 self._validate()
+            told = self._tracked("made", self.step - 1, batch, self._batches.epoch > 0, desk.governor.step_seconds)
+            desk.governor.charge_all(told)
             desk.end_step(self.step, started)
             if self._gradcheck_every and self.step % self._gradcheck_every == 0:
                 self._check_gradients("whole")
@@ -427,6 +447,8 @@ class Session(Attempts):
         if not self._rewound and not changed:
             return
         self._rewound = False
+        # before the history forgets the other way
+        self._tracked("branched", self.step, "other values were put into the session" if changed else "")
         self.history.branch(self.step)
         if self.step < self._furthest:
             self._furthest = self.step
@@ -504,6 +526,7 @@ class Session(Attempts):
     def _pause_at_nan(self, bad: int) -> None:
         """Stand still at the state whose step gave the first number that is not finite; going on does not pause again."""
         words = f"the loss or a gradient of step {bad} is not finite; the state is the one before it"
+        self._tracked("nan", bad)
         self._desk.controls.paused = True
         try:
             self._go_to(bad, words)
@@ -523,9 +546,15 @@ class Session(Attempts):
     def _validate(self) -> None:
         readouts = []
         for batch in self._validation or ():
-            if False not in self._metrics:
-                self._metrics[False] = metric_names(self.objective, self.params, self.state, batch, self._key, False)
-            readouts.append(self._programs.evaluate(self.params, self.state, batch, self._key))
+            try:
+                if False not in self._metrics:
+                    self._metrics[False] = metric_names(
+                        self.objective, self.params, self.state, batch, self._key, False
+                    )
+                readouts.append(self._programs.evaluate(self.params, self.state, batch, self._key))
+            except Exception as error:
+                error.add_note(f"nnwidgets: raised on a batch of validation, {describe(batch)}.")
+                raise
         if not readouts:
             raise ValueError("validation is empty: wanted at least one batch; give a list of batches, or leave it out.")
         loss, _, *metrics = np.mean([np.asarray(readout) for readout in readouts], axis=0).tolist()

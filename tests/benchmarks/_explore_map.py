@@ -13,8 +13,8 @@ import optax
 
 import nnwidgets as nnw
 from nnwidgets.explore import Lane, in_lanes, trained
+from nnwidgets.explore._rates import Plan, Shared, losses_of, plans, shared_by, start_of
 from nnwidgets.explore.learning_rate._learning_rate_map import LearningRateMap
-from nnwidgets.explore.learning_rate._rates import Plan, Shared, losses_of, plans, shared_by, start_of
 from nnwidgets.train import compiles
 
 from ._measure import Row, paired, progress, take_turns

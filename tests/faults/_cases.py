@@ -67,6 +67,7 @@ def set_environment() -> None:
     """Before JAX is imported: the CPU, one thread (cores are shared), and programs that are compiled once and then read."""
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("NNWIDGETS_TRACK", "off")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ARTIFACTS / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

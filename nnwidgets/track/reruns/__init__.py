@@ -1,0 +1,1 @@
+"""Recorded code is run again and compared."""

@@ -1,0 +1,1 @@
+"""Runs are brought to tracking systems."""

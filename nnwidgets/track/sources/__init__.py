@@ -1,0 +1,1 @@
+"""The code that a run was made by."""

@@ -1,0 +1,1 @@
+"""The file of runs, and what is read from it."""
