@@ -70,7 +70,7 @@ class Baselines:
         )
         numbers: dict[str, Any] = {"yours": float(ours.mean()), **means, "steps": steps, "on": where}
         verdict, words = self._judged(subject, ours, losses)
-        return told(self, measured, "better than linear and prior", verdict, words, **numbers)
+        return told(self, measured, "better than prior, no worse than linear", verdict, words, **numbers)
 
     def _judged(self, subject: Subject, ours: Any, losses: dict[str, Any]) -> tuple[str, str]:
         mine, linear, prior = (float(each.mean()) for each in (ours, losses["linear"], losses["prior"]))
@@ -95,12 +95,9 @@ class Baselines:
                     "worse than a constant output, after all these steps. See few points, zeroed input and first loss."
                 )
                 return ("suspicious" if _still_falls(subject) else "wrong"), words
-            words = (
-                "no simple model is better."
-                if gap > 0.02 * abs(prior)
-                else "the linear model learns nothing here either."
-            )
-            return "ok", words
+            return "ok", _beside(ours, losses) if gap > 0.02 * abs(
+                prior
+            ) else "the linear model learns nothing here either."
         if subject.step < self.sure:
             return "unknown", f"a linear model is ahead after as many steps; {early}"
         learned = (prior - mine) / gap
@@ -112,6 +109,14 @@ class Baselines:
         if learned >= self.stuck or _still_falls(subject) or _overfits(subject, linear):
             return "suspicious", words
         return "wrong", words
+
+
+def _beside(ours: Any, losses: dict[str, Any]) -> str:
+    """How it stands beside linear, which it is not worse than, and one hidden layer."""
+    hidden = losses["one hidden layer"]
+    words = "better than linear" if _is_above(losses["linear"], ours) else "about as good as linear"
+    ahead = bool(np.isfinite(hidden).all()) and _is_above(ours, hidden)
+    return f"{words}; one hidden layer is ahead after as many steps." if ahead else f"{words}."
 
 
 def _compared_on(subject: Subject, batches: list[Any]) -> tuple[Setup, list[Any]]:

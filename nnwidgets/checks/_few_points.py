@@ -54,9 +54,7 @@ class FewPoints:
         for count in points.counts:
             found = learner.learn(count, learner.own, self.steps, seconds=max(subject.seconds_left / 2, 1.0))
             done.append((count, found))
-            if not found.reached:
-                break
-            if subject.late:
+            if subject.late or not found.reached:
                 break
         numbers = self._numbers(done)
         measured = "; ".join(_told(count, each) for count, each in done)

@@ -64,5 +64,4 @@ def parts_of(subject: Subject, counts: tuple[int, ...] = (2, 4), batches: int = 
 
 def _split(batch: Any, rows: int, count: int) -> list[Any]:
     size = rows // count
-    # several times over, so that the same rows are compared: each part alone, at its own size
     return [jax.tree.map(lambda leaf, i=i: leaf[i * size : (i + 1) * size], batch) for i in range(count)]

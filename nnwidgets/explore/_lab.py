@@ -15,14 +15,14 @@ import psutil
 from nnwidgets.lint import Setup
 from nnwidgets.objective import Objective
 from nnwidgets.records import Cost, History
-from nnwidgets.train import Saved
+from nnwidgets.train import Saved, compiles
 
 from ._rate import learning_rate_of
 
 T = TypeVar("T")
 # Numbers in all batches that are held side by side, and batches at most.
 _MOST_NUMBERS, _MOST_BATCHES = 20_000_000, 256
-# A program takes about so long to compile.
+# A program takes about so long to compile, as long as this process has compiled none to measure.
 _COMPILE_SECONDS = 2.0
 # Of the free memory, what an experiment may fill.
 _SHARE = 0.25
@@ -123,7 +123,8 @@ class Lab:
     def cost(self, steps: int, programs: int = 1) -> Cost:
         """What so many gradients of a batch, and so many programs, will take."""
         pace = self.step_seconds
-        return Cost(steps, programs, 0.0 if pace is None else steps * pace + programs * _COMPILE_SECONDS)
+        compiling = programs * (compiles().slowest or _COMPILE_SECONDS)
+        return Cost(steps, programs, 0.0 if pace is None else steps * pace + compiling)
 
     def each(self, items: Sequence[T], what: str, *, of: int | None = None, at_once: int = 1) -> Iterator[T]:
         """Go through items and tell how far it is; ends early where the user wants that, or the time is over.

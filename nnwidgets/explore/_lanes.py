@@ -51,6 +51,11 @@ def stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
 
 
+def stacked(batches: Sequence[Any]) -> Any:
+    """Batches of one shape along a new first axis, NumPy."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
+
+
 def orders(count: int, steps: int, batches: int) -> npt.NDArray[np.int32]:
     """Which batch each step takes, (count, steps): first as they come, then in other orders of the same ones.
 

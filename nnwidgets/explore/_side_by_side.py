@@ -13,7 +13,7 @@ import numpy.typing as npt
 import optax
 
 from ._lab import Lab
-from ._lanes import Lane, in_lanes, orders, stack, trained
+from ._lanes import Lane, in_lanes, orders, stack, stacked, trained
 from ._paired import Interval
 
 Array = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ def side_by_side(lab: Lab, ways: Mapping[str, Way], steps: int, keys: int) -> di
     With the first key the batches come as they do in the run. Fewer ways come back where the lab was stopped.
     """
     batches = lab.fresh(min(steps, len(lab.batches)))
-    shared, found = jax.tree.map(lambda *leaves: np.stack(leaves), *batches), dict[str, Trained]()
+    shared, found = stacked(batches), dict[str, Trained]()
     lanes = stack([_lane(lab, k, steps, len(batches)) for k in range(keys)])
     for name in lab.each(list(ways), "ways of training"):
         # the steps are numbered from 0, so that another call at another step is not compiled again
@@ -90,8 +90,8 @@ def to_validate(lab: Lab, most: int = 8) -> tuple[list[Any], str]:
 
 
 def last(losses: Array) -> Array:
-    """The mean of the last tenth of the steps (keys,)."""
-    return losses[:, -max(1, losses.shape[1] // 10) :].mean(1)
+    """The mean of the last tenth of the steps (...,); not finite where one of these is not."""
+    return losses[..., -max(1, losses.shape[-1] // 10) :].mean(-1)
 
 
 def told_change(change: Interval) -> str:

@@ -36,13 +36,3 @@ def worst(told: Sequence[Told], otherwise: str) -> tuple[str, str]:
     return chosen[0].verdict if chosen else "ok", " ".join(
         [*(each.words for each in chosen[:_MOST]), otherwise]
     ).strip()
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things.
-
-    Example:
-        >>> counted(1, "dropout"), counted(3, "dropout")
-        ('1 dropout', '3 dropouts')
-    """
-    return f"{count} {noun}{'' if count == 1 else 's'}"

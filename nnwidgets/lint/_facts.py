@@ -9,6 +9,7 @@ import numpy as np
 from nnwidgets.records import Facts
 
 from ._setup import Array, Setup
+from ._twice import SoftmaxTwice
 
 
 def facts_of(setup: Setup) -> Facts:
@@ -44,7 +45,8 @@ def _levels(setup: Setup) -> tuple[int | None, tuple[tuple[str, float], ...]]:
         if shares is not None:
             entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
             levels.append(("the entropy of the labels: only their shares were learned", entropy))
-        levels.append(("ln(e + C - 1) - 1: the floor of a softmax applied twice", log(e + classes - 1) - 1))
+        if SoftmaxTwice().check(setup) is not None:
+            levels.append(("ln(e + C - 1) - 1: the floor of a softmax applied twice", log(e + classes - 1) - 1))
         return classes, tuple(levels)
     targets = _real_targets(setup)
     if targets is None:

@@ -67,7 +67,8 @@ def _finding(rule: object, setup: Setup, before: Function, each: Function, given
         f"{word} to them once more.",
         f"Return the logits: drop the {before.name} before the loss, or take a loss of probabilities.",
         where=traced.head.layers[-1] if traced.head.layers else "",
-        line=traced.line(before.op),
+        # a layer of a library has no line of the user's; the loss has
+        line=traced.line(before.op) or traced.line(each.op),
         confirmed=f"what goes into the second {word} lies between {given.min():.3g} and {given.max():.3g}",
         second=traced.line(each.op) or "",
         smallest=float(given.min()),

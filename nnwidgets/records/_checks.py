@@ -130,7 +130,7 @@ class Checklist:
                     continue
                 told = f"{check.measured}; expected {check.expected}" if check.expected else check.measured
                 lines.append(f"   {_SIGNS[check.verdict]} {check.name}: {told}")
-                if check.verdict in ("wrong", "suspicious") and check.words:
+                if check.verdict != "ok" and check.words:
                     lines.append(f"       {check.words}")
         return "\n".join(lines)
 

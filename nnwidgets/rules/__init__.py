@@ -21,6 +21,7 @@ from ._penalty_dominates import PenaltyDominates as PenaltyDominates
 from ._plateau import Plateau as Plateau
 from ._rank import FOLLOWS as FOLLOWS
 from ._rank import rank as rank
+from ._ratios import short_of_usual as short_of_usual
 from ._recompiles import Recompiles as Recompiles
 from ._saturated_units import SaturatedUnits as SaturatedUnits
 from ._still_improving import StillImproving as StillImproving

@@ -197,23 +197,3 @@ def medians(values: Floats) -> Floats:
         np.take_along_axis(ordered, np.maximum(row, 0)[None], axis=0)[0] for row in ((count - 1) // 2, count // 2)
     )
     return np.where(count > 0, (low + high) / 2, np.nan)
-
-
-def travelled(history: History) -> float | None:
-    """How far the middle tensor went, in sizes of its own, were all steps in one direction; None where it is not known."""
-    try:
-        ratio = tensors_of(history, "update/ratio", 3, 3)
-    except UnknownReading:
-        return None
-    known = ratio.median()
-    known = known[np.isfinite(known)]
-    return float(np.median(known) * (ratio.steps[-1] - ratio.steps[0] + 1)) if len(known) else None
-
-
-def is_warming_up(history: History) -> bool:
-    """Whether the updates of the middle tensor grew twofold over the run, as a learning rate that rises makes them."""
-    ratio = tensors_of(history, "update/ratio", 3, 3)
-    third = max(1, len(ratio.values) // 3)
-    early, late = (medians(part) for part in (ratio.values[:third], ratio.values[-third:]))
-    known = np.isfinite(early) & np.isfinite(late)
-    return bool(known.any() and np.median(late[known]) > 2 * np.median(early[known]))

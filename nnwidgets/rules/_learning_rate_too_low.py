@@ -8,19 +8,22 @@ import numpy as np
 
 from nnwidgets.records import Finding, History
 
-from ._course import course_of, is_warming_up, tensors_of
+from ._course import course_of
+from ._ratios import is_warming_up, middle, ratios_of, short_of_usual
 
 
 @dataclass(frozen=True)
 class LearningRateTooLow:
     """The parameters hardly move: the update is far below a ten-thousandth of the parameter, and the loss creeps.
 
-    A suspicion: a fork with ten times the learning rate confirms it, if it ends far lower. Nothing is said while the
-    updates still grow, as in a warm-up, or where the loss has fallen by more than a tenth. Usual: a thousandth (CS231n notes).
+    A suspicion: a fork with a learning rate that makes updates of a thousandth (usual: CS231n notes), at least ten times as
+    high, confirms it, if it ends far lower. Tensors that began at 0 do not count: what grows from 0 changes by a large share
+    of itself at any rate. Nothing is said while the updates still grow, as in a warm-up, or where the loss has fallen by more
+    than a tenth.
 
     Attributes:
         steps: of the run, at least.
-        ratio: update over parameter of the middle tensor.
+        ratio: update over parameter of the middle tensor, of those that did not begin at 0.
         fallen: share of its first value by which the loss fell.
         creeping: speak of runs with usual updates instead, whose loss falls as slowly at the end as at first, and by less than
             half; many healthy runs are like that, so only an experiment can tell.
@@ -34,12 +37,10 @@ class LearningRateTooLow:
     def check(self, history: History) -> Finding | None:
         """Small updates of the middle tensor, and a loss that is near its start and does not level off."""
         loss = course_of(history, steps=self.steps)
-        ratios = tensors_of(history, "update/ratio").median()
-        known = ratios[np.isfinite(ratios)]
-        middle = float(np.median(known)) if len(known) else np.inf
-        if len(loss.values) < self.steps or not middle > 0 or is_warming_up(history):
+        ratio = middle(ratios_of(history).median())
+        if len(loss.values) < self.steps or ratio is None or not ratio > 0 or is_warming_up(history):
             return None
-        small = middle < self.ratio
+        small = ratio < self.ratio
         if small == self.creeping:
             return None
         fallen = self.fallen if small else 0.5
@@ -51,16 +52,17 @@ class LearningRateTooLow:
             return None
         if not small and not (late > 0 and loss.falls(0, 4)):
             return None
+        factor = max(10.0, short_of_usual(history))
         return Finding(
             rule="LearningRateTooLow",
             severity="warning",
             where="",
             step=int(loss.steps[-1]),
-            evidence={"update over parameter, middle tensor": middle, "loss at the start": loss.start}
+            evidence={"update over parameter, middle tensor": ratio, "loss at the start": loss.start}
             | {"loss now": loss.end, "noise of a step": loss.noise},
-            explanation=f"The loss creeps, {loss.start:.4g} to {loss.end:.4g}: a step changes the middle tensor by {middle:.1g}"
+            explanation=f"The loss creeps, {loss.start:.4g} to {loss.end:.4g}: a step changes the middle tensor by {ratio:.1g}"
             " of its size.",
-            remedy="Raise the learning rate tenfold.",
+            remedy=f"Raise the learning rate {'tenfold' if factor == 10 else f'{factor:g} times'}.",
             confirm="higher learning rate",
-            change=("multiplier", 10.0),
+            change=("multiplier", factor),
         )

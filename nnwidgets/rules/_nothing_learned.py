@@ -8,8 +8,9 @@ import numpy as np
 
 from nnwidgets.records import Finding, History
 
-from ._course import Course, course_of, is_warming_up, travelled
+from ._course import Course, course_of
 from ._levels import chance
+from ._ratios import is_warming_up, travelled
 
 
 @dataclass(frozen=True)

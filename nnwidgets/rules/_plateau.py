@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from nnwidgets.records import Finding, History
 
-from ._course import CERTAIN, Course, blocks_of, course_of, is_warming_up, travelled, trend
+from ._course import CERTAIN, Course, blocks_of, course_of, trend
+from ._ratios import is_warming_up, travelled
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from nnwidgets.records import Finding, History
 
 from ._course import tensors_of
+from ._ratios import began_at_zero
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class VanishingGradient:
         if gradient.layers != ratio.layers or len(size) != len(gradient.layers):
             return None
         middle = gradient.median()
-        relative = np.divide(middle, size, out=np.full(len(size), np.nan), where=size > 0)
+        # of what began at 0, as biases do, the size tells only how many steps there were
+        sized = (size > 0) & ~began_at_zero(history, gradient.layers)
+        relative = np.divide(middle, size, out=np.full(len(size), np.nan), where=sized)
         known = np.isfinite(relative)
         if not known.any():
             return None

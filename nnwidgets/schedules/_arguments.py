@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 # Counts are int32, and twice a length must still be one.
@@ -30,6 +32,22 @@ def positive(name: str, value: Any, example: float) -> str:
     """A finite number above zero."""
     fine = _is_number(value) and 0 < value < float("inf")
     return "" if fine else f"{name} must be a number above 0, got {value!r}: type, for example, {name}={example:g}"
+
+
+def rate(name: str, value: Any) -> str:
+    """A learning rate: a finite number of at least 0. Of an array, which may be traced, only that it is one number."""
+    if isinstance(value, (jax.Array, np.ndarray)):
+        fine = value.shape == () and jnp.issubdtype(value.dtype, jnp.number)
+    else:
+        fine = _is_number(value) and 0 <= value < float("inf")
+    return "" if fine else f"{name} must be a number of at least 0, got {value!r}: type, for example, {name}=0.001"
+
+
+def lowest(name: str, value: Any, learning_rate: Any) -> str:
+    """A learning rate that another one never falls below: from 0 to that one, where that is a number."""
+    return between(
+        name, value, 0, learning_rate if _is_number(learning_rate) and learning_rate > 0 else float("inf"), 0
+    )
 
 
 def between(name: str, value: Any, low: float, high: float, example: float) -> str:

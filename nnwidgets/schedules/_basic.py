@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from ._arguments import need, whole
+from ._arguments import need, rate, whole
 from ._curves import as_schedule, linear
 
 
@@ -19,6 +19,7 @@ def constant(learning_rate: float) -> optax.Schedule:
         >>> schedules.preview(schedules.constant(0.1), 3)
         array([0.1, 0.1, 0.1], dtype=float32)
     """
+    need(rate("learning_rate", learning_rate))
     return as_schedule(lambda count: learning_rate)
 
 
@@ -42,7 +43,7 @@ def linear_warmup(schedule: optax.Schedule, warmup_steps: int, begin_lr: float =
     References:
         Goyal et al., https://arxiv.org/abs/1706.02677, section 2.2.
     """
-    need(whole("warmup_steps", warmup_steps))
+    need(rate("begin_lr", begin_lr), whole("warmup_steps", warmup_steps))
     steps = int(warmup_steps)
 
     def curve(count: Any) -> Any:

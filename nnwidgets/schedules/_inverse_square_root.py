@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from ._arguments import need, whole
+from ._arguments import need, rate, whole
 from ._curves import as_schedule, linear
 
 
@@ -33,7 +33,7 @@ def inverse_square_root(peak_lr: float, warmup_steps: int = 4000, warmup_init_lr
     References:
         Vaswani et al., https://arxiv.org/abs/1706.03762, section 5.3.
     """
-    need(whole("warmup_steps", warmup_steps))
+    need(rate("peak_lr", peak_lr), rate("warmup_init_lr", warmup_init_lr), whole("warmup_steps", warmup_steps))
     warmup = int(warmup_steps)
 
     def curve(count: Any) -> Any:

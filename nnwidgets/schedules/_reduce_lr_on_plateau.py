@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optax
 
-from ._arguments import between, need, positive, whole
+from ._arguments import between, lowest, need, positive, whole
 
 
 def reduce_lr_on_plateau(
@@ -28,7 +28,7 @@ def reduce_lr_on_plateau(
         patience: epochs without improvement that lead to one.
         min_delta: by how much the loss must fall below the best so far to count as better, above 0.
         cooldown: epochs after a reduction before bad ones count again; as in Keras, the last of them counts.
-        min_lr: learning rate below which it never goes.
+        min_lr: learning rate below which it never goes, from 0 to that of the optimizer.
         steps_per_epoch: the losses of so many steps are averaged, as an epoch's loss is; with 1, an epoch is one step.
 
     Returns:
@@ -47,6 +47,7 @@ def reduce_lr_on_plateau(
         positive("min_delta", min_delta, 1e-4),
         whole("cooldown", cooldown, at_least=0),
         whole("steps_per_epoch", steps_per_epoch),
+        lowest("min_lr", min_lr, learning_rate),
     )
     # Keras reduces at the first bad epoch with a patience of 0 and with one of 1; Optax, with 0, at every good one, too.
     return optax.contrib.reduce_on_plateau(

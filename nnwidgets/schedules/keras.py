@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from ._arguments import between, need, positive, rising, whole
+from ._arguments import between, need, positive, rate, rising, whole
 from ._curves import as_schedule, half_cosine, left, linear, periods, piece, polynomial, power
 from ._reduce_lr_on_plateau import reduce_lr_on_plateau as reduce_lr_on_plateau
 from ._restarts import restarts
@@ -36,7 +36,11 @@ def exponential_decay(
         >>> schedules.preview(schedules.keras.exponential_decay(0.1, 2, 0.5, staircase=True), 5)
         array([0.1  , 0.1  , 0.05 , 0.05 , 0.025], dtype=float32)
     """
-    need(positive("decay_steps", decay_steps, 1000), positive("decay_rate", decay_rate, 0.96))
+    need(
+        rate("initial_learning_rate", initial_learning_rate),
+        positive("decay_steps", decay_steps, 1000),
+        positive("decay_rate", decay_rate, 0.96),
+    )
     return as_schedule(lambda count: initial_learning_rate * power(decay_rate, periods(count, decay_steps, staircase)))
 
 
@@ -64,7 +68,8 @@ def piecewise_constant_decay(boundaries: Sequence[int], values: Sequence[float])
         else f"values must have one more entry than boundaries, got {len(values)} and {len(boundaries)}: "
         + ("type one learning rate for each interval, that before the first boundary included")
     )
-    need(wrong or (many if len(values) != len(boundaries) + 1 else ""))
+    rates = [rate(f"values[{i}]", value) for i, value in enumerate(values)]
+    need(wrong or (many if len(values) != len(boundaries) + 1 else ""), *rates)
     return as_schedule(lambda count: piece(count, boundaries, values, closed=True))
 
 
@@ -95,7 +100,12 @@ def polynomial_decay(
         >>> schedules.preview(schedules.keras.polynomial_decay(0.5, 4, end_learning_rate=0.1), 6)
         array([0.5, 0.4, 0.3, 0.2, 0.1, 0.1], dtype=float32)
     """
-    need(whole("decay_steps", decay_steps), between("power", power, 0, float("inf"), 1))
+    need(
+        rate("initial_learning_rate", initial_learning_rate),
+        rate("end_learning_rate", end_learning_rate),
+        whole("decay_steps", decay_steps),
+        between("power", power, 0, float("inf"), 1),
+    )
     steps = int(decay_steps)
 
     def curve(count: Any) -> Any:
@@ -128,7 +138,11 @@ def inverse_time_decay(
         >>> schedules.preview(schedules.keras.inverse_time_decay(1.0, 1, 1.0), 4)
         array([1.        , 0.5       , 0.33333334, 0.25      ], dtype=float32)
     """
-    need(positive("decay_steps", decay_steps, 1000), between("decay_rate", decay_rate, 0, float("inf"), 0.5))
+    need(
+        rate("initial_learning_rate", initial_learning_rate),
+        positive("decay_steps", decay_steps, 1000),
+        between("decay_rate", decay_rate, 0, float("inf"), 0.5),
+    )
     return as_schedule(lambda count: initial_learning_rate / (1 + decay_rate * periods(count, decay_steps, staircase)))
 
 
@@ -164,7 +178,12 @@ def cosine_decay(
         Loshchilov & Hutter, SGDR, https://arxiv.org/abs/1608.03983, equation 5; warm-up: Goyal et al.,
         https://arxiv.org/abs/1706.02677, section 2.2.
     """
-    need(whole("decay_steps", decay_steps), whole("warmup_steps", warmup_steps, at_least=0))
+    need(
+        rate("initial_learning_rate", initial_learning_rate),
+        "" if warmup_target is None else rate("warmup_target", warmup_target),
+        whole("decay_steps", decay_steps),
+        whole("warmup_steps", warmup_steps, at_least=0),
+    )
     warmup = int(warmup_steps) if warmup_target is not None else 0
     peak = initial_learning_rate if warmup_target is None else warmup_target
 
@@ -203,6 +222,7 @@ def cosine_decay_restarts(
         Loshchilov & Hutter, SGDR, https://arxiv.org/abs/1608.03983, section 3.
     """
     need(
+        rate("initial_learning_rate", initial_learning_rate),
         whole("first_decay_steps", first_decay_steps),
         # nearer to 1, the periods up to the largest count are too many to lay out
         "" if t_mul == 1 else between("t_mul", t_mul, 1.001, 1000, 2),

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ._arguments import between, need, one_of, positive, rising, whole
+from ._arguments import between, need, one_of, positive, rate, rising, whole
 from ._curves import Curve, as_schedule, half_cosine, left, linear, piece, polynomial, power
 
 
@@ -51,7 +51,13 @@ def factor_scheduler(
         >>> schedules.preview(schedules.mxnet.factor_scheduler(2, 0.5, base_lr=0.4), 5)
         array([0.4, 0.4, 0.2, 0.2, 0.1], dtype=float32)
     """
-    need(whole("step", step), _factor(factor))
+    need(
+        rate("stop_factor_lr", stop_factor_lr),
+        rate("base_lr", base_lr),
+        rate("warmup_begin_lr", warmup_begin_lr),
+        whole("step", step),
+        _factor(factor),
+    )
 
     def curve(num_update: Any) -> Any:
         k = (jnp.maximum(num_update, 1) - 1) // int(step)
@@ -89,7 +95,12 @@ def multi_factor_scheduler(
         >>> schedules.preview(schedules.mxnet.multi_factor_scheduler([2, 3], 0.5, base_lr=0.4), 4)
         array([0.4, 0.4, 0.2, 0.1], dtype=float32)
     """
-    need(rising("step", step, at_least=1), _factor(factor))
+    need(
+        rate("base_lr", base_lr),
+        rate("warmup_begin_lr", warmup_begin_lr),
+        rising("step", step, at_least=1),
+        _factor(factor),
+    )
     shares = float(factor) ** np.arange(len(step) + 1)
     return _scheduler(
         lambda num_update: base_lr * piece(num_update, step, shares, closed=True),
@@ -134,7 +145,13 @@ def poly_scheduler(
         >>> schedules.preview(schedules.mxnet.poly_scheduler(4, base_lr=0.4, pwr=1), 5).round(3)
         array([0.3, 0.2, 0.1, 0. , 0. ], dtype=float32)
     """
-    need(_ends(max_update, warmup_steps), between("pwr", pwr, 0, float("inf"), 2))
+    need(
+        rate("base_lr", base_lr),
+        rate("final_lr", final_lr),
+        rate("warmup_begin_lr", warmup_begin_lr),
+        _ends(max_update, warmup_steps),
+        between("pwr", pwr, 0, float("inf"), 2),
+    )
     return _scheduler(
         lambda num_update: polynomial(base_lr, final_lr, _left(num_update, max_update, warmup_steps), pwr),
         base_lr,
@@ -176,7 +193,12 @@ def cosine_scheduler(
         >>> schedules.preview(schedules.mxnet.cosine_scheduler(5, base_lr=0.4, warmup_steps=3), 6).round(3)
         array([0.133, 0.267, 0.4  , 0.2  , 0.   , 0.   ], dtype=float32)
     """
-    need(_ends(max_update, warmup_steps))
+    need(
+        rate("base_lr", base_lr),
+        rate("final_lr", final_lr),
+        rate("warmup_begin_lr", warmup_begin_lr),
+        _ends(max_update, warmup_steps),
+    )
     return _scheduler(
         lambda num_update: polynomial(base_lr, final_lr, half_cosine(_left(num_update, max_update, warmup_steps)), 1),
         base_lr,

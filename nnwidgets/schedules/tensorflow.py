@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from . import keras
-from ._arguments import between, need, positive, whole
+from ._arguments import between, need, positive, rate, whole
 from ._curves import as_schedule, left, periods
 
 
@@ -37,6 +37,7 @@ def exponential_decay(
         >>> schedules.preview(schedules.tensorflow.exponential_decay(0.4, 1, 0.5), 3)
         array([0.4, 0.2, 0.1], dtype=float32)
     """
+    need(rate("learning_rate", learning_rate))
     return keras.exponential_decay(learning_rate, decay_steps, decay_rate, staircase)
 
 
@@ -59,7 +60,11 @@ def natural_exp_decay(
         >>> schedules.preview(schedules.tensorflow.natural_exp_decay(1.0, 1, 0.5), 3).round(3)
         array([1.   , 0.607, 0.368], dtype=float32)
     """
-    need(positive("decay_steps", decay_steps, 1000), between("decay_rate", decay_rate, 0, float("inf"), 0.5))
+    need(
+        rate("learning_rate", learning_rate),
+        positive("decay_steps", decay_steps, 1000),
+        between("decay_rate", decay_rate, 0, float("inf"), 0.5),
+    )
     return as_schedule(lambda count: learning_rate * jnp.exp(-decay_rate * periods(count, decay_steps, staircase)))
 
 
@@ -107,6 +112,7 @@ def polynomial_decay(
         >>> schedules.preview(schedules.tensorflow.polynomial_decay(0.4, 2, 0.0, cycle=True), 5)
         array([0.4, 0.2, 0. , 0.1, 0. ], dtype=float32)
     """
+    need(rate("learning_rate", learning_rate), rate("end_learning_rate", end_learning_rate))
     return keras.polynomial_decay(learning_rate, decay_steps, end_learning_rate, power, cycle)
 
 
@@ -129,6 +135,7 @@ def inverse_time_decay(
         >>> schedules.preview(schedules.tensorflow.inverse_time_decay(0.4, 1, 1.0), 2)
         array([0.4, 0.2], dtype=float32)
     """
+    need(rate("learning_rate", learning_rate))
     return keras.inverse_time_decay(learning_rate, decay_steps, decay_rate, staircase)
 
 
@@ -150,6 +157,7 @@ def cosine_decay(learning_rate: float, decay_steps: int, alpha: float = 0.0) -> 
         >>> schedules.preview(schedules.tensorflow.cosine_decay(0.4, 2), 4).round(3)
         array([0.4, 0.2, 0. , 0. ], dtype=float32)
     """
+    need(rate("learning_rate", learning_rate))
     return keras.cosine_decay(learning_rate, decay_steps, alpha)
 
 
@@ -175,6 +183,7 @@ def cosine_decay_restarts(
         >>> schedules.preview(schedules.tensorflow.cosine_decay_restarts(0.4, 2, t_mul=1.0), 4).round(3)
         array([0.4, 0.2, 0.4, 0.2], dtype=float32)
     """
+    need(rate("learning_rate", learning_rate))
     return keras.cosine_decay_restarts(learning_rate, first_decay_steps, t_mul, m_mul, alpha)
 
 
@@ -203,7 +212,7 @@ def linear_cosine_decay(
     References:
         Bello et al., Neural Optimizer Search, https://arxiv.org/abs/1709.07417, section 4.
     """
-    need(whole("decay_steps", decay_steps))
+    need(rate("learning_rate", learning_rate), whole("decay_steps", decay_steps))
 
     def curve(count: Any) -> Any:
         share = left(count, int(decay_steps))

@@ -35,8 +35,8 @@ from .store._writer import writer
 
 # Seconds between two looks at what the rules say, and before the data is described for the first time.
 _FINDINGS_EVERY, _DATA_FIRST = 5.0, 1.0
-# The share of the run's time that hashing the data may take.
-_HASHING = 0.01
+# The shares of the run's time that hashing the data and judging the history may take.
+_HASHING, _JUDGING = 0.01, 0.003
 # The one reading whose smallest value marks the best state.
 _BEST = "validation/loss"
 
@@ -116,8 +116,9 @@ class Recorder:
             self._writer.add(key, step, np.int64(digest).tobytes())
         now = time.perf_counter()
         if now > self._findings_due:
-            self._findings_due = now + _FINDINGS_EVERY
             self._take_findings()
+            taken = time.perf_counter() - now
+            self._findings_due = now + max(_FINDINGS_EVERY, taken / _JUDGING)
         if self._snapshots.due:
             self._snapshots.postpone()
             self._snapshot()

@@ -23,6 +23,9 @@ from ._questions import LINTED, Questions
 if TYPE_CHECKING:
     from nnwidgets.explore import Explorer, Lab
 
+# Steps that a diagnosis looks at, at least: the rules want five to twelve readings.
+LOOKS = 20
+
 
 class Attempts(Questions):
     """The part of a `Session` that tries things out, beside the run and never in it."""
@@ -87,7 +90,11 @@ class Attempts(Questions):
             self.timeline.keep(self._here, pin=True)
             setup = self._lint()
         static = watch.seconds
-        self.run(steps)
+        self._desk.watcher.at_least = max(1, steps // LOOKS)
+        try:
+            self.run(steps)
+        finally:
+            self._desk.watcher.at_least = None
         with watch, self._standing_still("diagnose"):
             ended = self.step - began < steps and self.status.message.startswith("the data ended")
             self.history.facts = replace(self.history.facts, data_ended=ended)

@@ -15,6 +15,7 @@ import optax
 from nnwidgets.lint import Setup
 from nnwidgets.objective import Objective
 from nnwidgets.records import Fork, History
+from nnwidgets.rules import short_of_usual
 
 from ._fork import Change, Way, fork
 from ._programs import Programs
@@ -88,12 +89,17 @@ def _lower(bench: Bench) -> Outcome:
 
 
 def _higher(bench: Bench) -> Outcome:
-    """Nearly every run gains by larger steps at first: what counts is a gain that the run as it is stays far from."""
-    found = bench.beside(Change(multiplier=10.0), steps=2 * STEPS)
+    """Nearly every run gains by larger steps at first: what counts is a gain that the run as it is stays far from.
+
+    Ten times as high, or as high as makes updates of a usual size.
+    """
+    factor = max(10.0, short_of_usual(bench.history))
+    found = bench.beside(Change(multiplier=factor), steps=2 * STEPS)
     start = float(np.mean(found.unchanged[:, 0]))
     gains = [start - float(ends.mean()) for ends in found.ends]
     far = gains[1] > 3 * max(gains[0], 0.0) and gains[1] - gains[0] > 0.1 * abs(start)
-    return Outcome(is_better(found) and far, f"with ten times the learning rate from the start {_ends(found)}")
+    times = "ten" if factor == 10 else f"{factor:g}"
+    return Outcome(is_better(found) and far, f"with {times} times the learning rate from the start {_ends(found)}")
 
 
 def _float32(bench: Bench) -> Outcome:

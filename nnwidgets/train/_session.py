@@ -392,8 +392,10 @@ class Session(Attempts):
             desk.watcher.collect(before=self.step - keep)
             if self._validation is not None and self.step % self._validation_every == 0:
                 self._validate()
-            told = self._tracked("made", self.step - 1, batch, self._batches.epoch > 0, desk.governor.step_seconds)
-            desk.governor.charge_all(told)
+            again = self._batches.epoch > 0
+            told = self._tracked("made", self.step - 1, batch, again, desk.governor.step_seconds)
+            # the first pass through the data is described once in a run, within a bound of its own
+            (desk.governor.charge_all if again else desk.governor.set_aside)(told)
             desk.end_step(self.step, started)
             if self._gradcheck_every and self.step % self._gradcheck_every == 0:
                 self._check_gradients("whole")

@@ -31,6 +31,11 @@ class Watcher:
         probes: the probes of the run.
         history: where readings go.
         governor: who pays.
+
+    Attributes:
+        at_least: whatever it costs, look at every so many steps, as a diagnosis needs it on a busy machine; None: do not.
+        prepared: whether the probes are sorted and compiled.
+        notices: probes that failed.
     """
 
     def __init__(self, probes: Sequence[Any], history: History, governor: Governor) -> None:
@@ -45,6 +50,7 @@ class Watcher:
         # A CPU has nothing to overlap a look with, and with two programs in it XLA's pool of threads was seen to
         # stand still for good.
         self._alone = jax.default_backend() == "cpu"
+        self.at_least: int | None = None
         self.prepared = False
         self.notices: list[Notice] = []
 
@@ -92,6 +98,7 @@ class Watcher:
             force: look with every kind, due or not.
         """
         entered = time.perf_counter()
+        force = force or (self.at_least is not None and step % self.at_least == 0)
         chosen = [each for each in self._plans if force or self._is_due(each[0].kind, entered)]
         made = snapshot() if chosen else None
         # a timed look waits for the step, so that the next one starts with the device idle: that is lost as well, by the

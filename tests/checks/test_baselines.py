@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
@@ -40,6 +41,22 @@ def test_a_network_that_is_stuck_is_worse_than_linear(subject_of: Any) -> None:
     assert found.verdict == "wrong", found
     assert "worse than linear" in found.words
     assert found.numbers["yours"] == pytest.approx(1.3863, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("ours", "linear", "hidden", "words"),
+    [
+        (0.2, 0.3, 0.25, "better than linear."),
+        (0.3, 0.3, 0.3, "about as good as linear."),
+        (0.3, 0.3, 0.1, "about as good as linear; one hidden layer is ahead after as many steps."),
+        (0.2, 0.3, 0.1, "better than linear; one hidden layer is ahead after as many steps."),
+        (0.2, 0.3, np.nan, "better than linear."),
+    ],
+)
+def test_the_words_are_those_of_the_numbers(ours: float, linear: float, hidden: float, words: str) -> None:
+    noise = 0.01 * np.random.default_rng(0).normal(size=8)
+    losses = {"linear": linear - noise, "one hidden layer": hidden + noise, "prior": np.full(8, 2.3)}
+    assert Baselines()._judged(SimpleNamespace(step=1000), ours + noise, losses) == ("ok", words)  # pyright: ignore
 
 
 def test_early_on_nothing_is_wrong(subject_of: Any) -> None:

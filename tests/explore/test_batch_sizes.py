@@ -127,7 +127,7 @@ def test_large_batches_that_end_in_a_sharp_place_are_seen() -> None:
     # it starts in a narrow well beside a wide valley; the noise of small batches throws it out, that of large ones does not
     def valleys(params: Any, batch: Any) -> Any:
         x = params["w"][0] - 2
-        return 5 + 0.1 * (x - 3) ** 2 - jnp.exp(-50 * x**2) + 20 * jnp.mean(batch[:, 0]) * x
+        return 50 + 0.1 * (x - 3) ** 2 - jnp.exp(-50 * x**2) + 20 * jnp.mean(batch[:, 0]) * x
 
     session = session_of(valleys, optax.sgd(0.01))
     found = BatchSizes(factors=(0.25, 2), steps=16, scaling="none").run(session.lab())
@@ -137,6 +137,18 @@ def test_large_batches_that_end_in_a_sharp_place_are_seen() -> None:
     assert found["sharper"] is True
     assert "Large batches end where the loss is sharper: the largest eigenvalue is 0.2 at 2 and" in found.answer
     assert "Rates were not scaled" in found.caution
+
+
+def test_ends_at_other_losses_are_not_compared() -> None:
+    """The fourth power is the sharper the further away one is: large batches, which make few steps, end far away."""
+
+    def quartic(params: Any, batch: Any) -> Any:
+        return jnp.mean((params["w"] + 0 * batch) ** 4)
+
+    found = BatchSizes(factors=(0.25, 4), steps=16, scaling="none").run(session_of(quartic, optax.sgd(0.02)).lab())
+    assert found["train"][-1] > 1.5 * found["train"][0] and found["top"][-1] > found["top"][0]
+    assert found["sharper"] is None
+    assert "How sharp the ends are can't be compared: the largest eigenvalue is" in found.answer
 
 
 def test_few_large_steps_are_told_to_be_worse() -> None:

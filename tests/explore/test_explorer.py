@@ -7,10 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 import nnwidgets as nnw
 from nnwidgets.records import Command, Cost, Exploration
+from nnwidgets.train import compiles
 
 from .conftest import small_session
 
@@ -99,6 +102,15 @@ def test_the_button_runs_it_and_a_mistake_is_a_notice(session: nnw.Session) -> N
     assert [(each.source, each.message) for each in session.notices] == [
         ("explore", "there is no experiment named 'no such'; there are counting far.")
     ]
+
+
+def test_a_program_is_told_to_cost_what_the_slowest_so_far_did() -> None:
+    session = small_session()
+    jax.jit(lambda x: jnp.sin(x) + 13.0)(1.0).block_until_ready()
+    lab = session.lab()
+    lab.step_seconds = 0.5
+    assert lab.cost(4, programs=3).seconds == pytest.approx(2 + 3 * compiles().slowest)
+    assert compiles().slowest > 0
 
 
 def test_the_run_is_not_changed_by_any_of_the_default_ones() -> None:

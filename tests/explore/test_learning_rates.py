@@ -14,11 +14,11 @@ import pytest
 import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
 from nnwidgets.explore._lanes import orders
+from nnwidgets.explore._rates import ends
 from nnwidgets.explore.learning_rate._learning_rate_map import LearningRateMap
 from nnwidgets.explore.learning_rate._learning_rate_range import LearningRateRange
 from nnwidgets.explore.learning_rate._rate_unit import RELATIVE, unit_of
 from nnwidgets.explore.learning_rate._rate_verdict import judge_rate
-from nnwidgets.explore.learning_rate._rates import ends
 from nnwidgets.explore.learning_rate._regimes import best_of, mark_rates
 from nnwidgets.explore.learning_rate._sweep import read_sweep, smooth
 from nnwidgets.train import compiles
@@ -182,6 +182,17 @@ def test_from_a_trained_state_nothing_falls() -> None:
     assert again["loss_without_learning"] == pytest.approx(3.1)
 
 
+def test_where_nothing_falls_no_rate_is_fine() -> None:
+    """A run that stands still, as one whose units are all dead."""
+    still = nnw.Session(
+        nnw.Objective(lambda params, batch: 1 + (0 * params["x"]).sum() + batch.sum(), {"x": jnp.ones(2)}),
+        optax.sgd(0.1), [np.ones(3, np.float32)], budget=0,
+    )  # fmt: skip
+    found = LearningRateRange(steps=60, repeats=1).run(still.lab())
+    assert (found.verdict, found["suggested"]) == ("unknown", None)
+    assert "can't be judged from here" in found.answer and "fine" not in found.answer
+
+
 def test_a_loss_that_is_not_finite_says_so() -> None:
     session = nnw.Session(
         nnw.Objective(lambda params, batch: jnp.log(-params["x"] ** 2).sum() + batch.sum(), {"x": jnp.ones(2)}),
@@ -294,6 +305,21 @@ def test_marks() -> None:
     assert mark_rates(np.full((2, 2), np.inf), STILL, 1.1) == ["diverged"] * 2
     assert best_of(np.full((2, 2), np.inf), STILL, 1.1) is None
     assert mark_rates(np.stack([STILL, STILL + 0.1]), STILL, 1.1) == ["no fall", "no fall"]
+
+
+def test_each_seed_is_compared_with_its_own_fall() -> None:
+    """A seed that loses ten times as much is no measure of the others; nor is one that the best rate does not help."""
+    still = np.array([1.0, 10.0, 1.0])
+    found = np.array([[0.9, 9.0, 1.2], [0.5, 4.0, 1.01], [0.6, 5.0, 1.01], [0.9, 4.0, 1.01]])
+    assert mark_rates(found, still, 4.0) == ["too low", "good", "good", "edge"]
+
+
+def test_the_words_of_a_sweep() -> None:
+    slow, large = quadratic(0.005), quadratic(0.2)
+    found = LearningRateRange(steps=60, repeats=1).run(slow.lab())
+    assert "The loss falls at rates from" in found.answer and "is fine, on the low side" in found.answer, found.answer
+    found = LearningRateRange(steps=60, repeats=1, highest=1.1).run(large.lab())
+    assert "(the end of the sweep)" in found.answer and found.rows[-1][2] == "good", found.answer
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import nnwidgets as nnw
 from nnwidgets.explore import run_experiment
 from nnwidgets.explore._lanes import orders
 from nnwidgets.explore._paired import interval
-from nnwidgets.explore.learning_rate._rates import ends
+from nnwidgets.explore._rates import ends
 from nnwidgets.explore.optimizers._contenders import contenders
 from nnwidgets.explore.optimizers._optimizers import YOURS, YOURS_BEST, Optimizers
 from nnwidgets.explore.optimizers._race import SWEEP_SEEDS
@@ -81,6 +81,13 @@ def test_differences_that_are_nothing_are_not_told() -> None:
     assert found.verdict == "ok"
     assert found["better"] == []
     assert "the same" not in found["worse"]
+
+
+def test_a_rate_that_is_the_best_already_is_no_reason_to_change() -> None:
+    found = small({"none": lambda rate: optax.set_to_zero()}).run(quadratic(0.3).lab())
+    assert [row[0] for row in found.rows] == [YOURS, "none"], found
+    assert found["compared_with"] == YOURS
+    assert "no reason to change" in found.answer and "at its best" not in found.answer
 
 
 def test_nothing_random_is_told() -> None:

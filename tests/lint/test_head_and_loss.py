@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 from jax import nn
 
-from nnwidgets.lint import HEAD_AND_LOSS, facts_of, lint
+import nnwidgets as nnw
+from nnwidgets.lint import HEAD_AND_LOSS, SoftmaxTwice, facts_of, lint
 
 from ._programs import INPUTS, ROWS, setup
 
@@ -147,11 +149,26 @@ def test_facts_name_the_loss_and_its_levels() -> None:
     assert np.isclose(values["ln C: every class equally likely"], np.log(3))
     # e + 2 over the sum: a softmax of (1, 0, 0) is as sure as it gets
     floor = -float(nn.log_softmax(jnp.array([1.0, 0.0, 0.0]))[0])
-    assert np.isclose(values["ln(e + C - 1) - 1: the floor of a softmax applied twice"], floor)
+    twice = facts_of(setup(lambda z, y: cross_entropy(nn.softmax(z), y).mean(), CLASSES, 3))
+    assert np.isclose(dict(twice.levels)["ln(e + C - 1) - 1: the floor of a softmax applied twice"], floor)
+    # it is no level of a loss that applies one
+    assert not [name for name in values if "softmax" in name]
     assert facts.head == ("head/b", "head/w")
     squared = facts_of(setup(lambda z, y: ((z[:, 0] - y) ** 2).mean(), REAL, 1))
     assert squared.loss == "squared error"
     assert np.isclose(squared.levels[0][1], REAL.var())
+
+
+def test_a_softmax_of_a_library_has_the_line_of_the_loss() -> None:
+    model = nnx.Sequential(nnx.Linear(4, 3, rngs=nnx.Rngs(0)), nnx.softmax)
+
+    def loss(outputs: Any, labels: Any) -> Any:
+        return cross_entropy(outputs, labels).mean()
+
+    batch = (np.ones((8, 4), np.float32), np.zeros(8, np.int32))
+    found = SoftmaxTwice().check(nnw.Session(nnw.from_nnx(model, loss), optax.sgd(0.1), [batch], budget=0)._setup())
+    assert found is not None and found.line is not None
+    assert found.line.endswith(f":{loss.__code__.co_firstlineno + 1}"), found.line
 
 
 def test_targets_are_told_from_inputs() -> None:

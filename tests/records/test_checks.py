@@ -27,6 +27,13 @@ def test_the_checklist_as_text() -> None:
     assert [f"{number}. {heading}" in text for number, heading in enumerate(HEADINGS, 1)] == [True] * 5
 
 
+def test_a_dash_tells_its_reason() -> None:
+    dash = Check("few points", "", "can't be measured", "unknown", 1, "the loss takes no batch of eight.")
+    assert "   \u2013 few points: can't be measured\n       the loss takes no batch of eight." in repr(
+        Checklist(INFOS, (dash,))
+    )
+
+
 def test_the_checklist_as_json_and_html(tmp_path) -> None:
     checklist = Checklist(INFOS, (FIRST,))
     assert not checklist.ok and Checklist(INFOS, ()).ok

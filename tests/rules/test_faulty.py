@@ -99,6 +99,20 @@ def creeps(seed: int) -> History:
     return run(noisy(LN10 - 1e-4 * STEP, seed, 0.01), ratio=1e-6, seed=seed)
 
 
+def creeps_with_biases(seed: int) -> History:
+    """Biases that begin at 0, as they do in Flax: a step changes them by a large share of what they are."""
+    size = np.full((READINGS, 4), 3.0)
+    size[:, ::2] = 1e-5 * np.arange(READINGS)[:, None]
+    loss = noisy(LN10 - 1e-4 * STEP, seed, 0.01)
+    return run(loss, parameter=size, ratio=[9e-3, 4e-6, 9e-3, 4e-6], gradient=[0.03, 0.3, 0.03, 0.3], seed=seed)
+
+
+def dies_by_and_by(seed: int) -> History:
+    """At a rate that is too high, and without a loss that rises."""
+    dead = {"hidden/relu": np.minimum(0.2 + 2 * GROWING, 1.0)}
+    return run(noisy(CHANCE, seed), seed=seed, activation={"dead": dead})
+
+
 def dead(seed: int) -> History:
     return run(noisy(CHANCE, seed), seed=seed, activation={"dead": {"hidden/relu": 1.0, "deeper/relu": 0.2}})
 
@@ -201,6 +215,8 @@ FAULTY: dict[Callable[[int], History], tuple[str, str]] = {
     lost_again: ("LearningRateTooHigh", "warning"),
     overshoots: ("Oscillation", "warning"),
     creeps: ("LearningRateTooLow", "warning"),
+    creeps_with_biases: ("LearningRateTooLow", "warning"),
+    dies_by_and_by: ("LearningRateTooHigh", "warning"),
     dead: ("DeadUnits", "problem"),
     dying: ("DeadUnits", "problem"),
     half_dead: ("DeadUnits", "warning"),
@@ -258,6 +274,14 @@ def test_where_it_is() -> None:
     assert judged(dies(0), DEFAULT_RULES)["ZeroGradient"].step == pytest.approx(0.2 * STEPS, abs=10)
     assert judged(schedule_in_epochs(0), DEFAULT_RULES)["NothingChanges"].step == pytest.approx(0.1 * STEPS, abs=10)
     assert judged(negative(0), DEFAULT_RULES)["NegativeLoss"].step == pytest.approx(14, abs=6)
+
+
+def test_a_rate_far_too_low_is_no_other_trouble_in_red() -> None:
+    """What grew from 0 is no measure, neither of the way that was gone nor of the gradients of the rest."""
+    for seed in range(5):
+        found = judged(creeps_with_biases(seed), DEFAULT_RULES + FINAL_RULES)
+        assert not [each for each in found.values() if each.severity == "problem"]
+        assert found["LearningRateTooLow"].change == ("multiplier", 1000.0)
 
 
 def test_a_loss_that_is_not_finite_is_left_to_non_finite() -> None:

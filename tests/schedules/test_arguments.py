@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnwidgets import schedules
@@ -98,6 +99,24 @@ from nnwidgets.schedules import keras, mxnet, pytorch, tensorflow
             r"warmup_mode must be 'linear' or 'constant', got 'square'",
         ),
         (lambda: schedules.linear_warmup(schedules.constant(0.1), 0), r"warmup_steps must be a whole number from 1"),
+        (
+            lambda: schedules.constant("0.1"),
+            r"learning_rate must be a number of at least 0, got '0\.1'.*learning_rate=0\.001",
+        ),
+        (lambda: schedules.constant(float("nan")), r"learning_rate must be a number of at least 0, got nan"),
+        (lambda: schedules.constant(np.ones(2)), r"learning_rate must be a number of at least 0, got array"),
+        (lambda: schedules.inverse_square_root(-1.0), r"peak_lr must be a number of at least 0, got -1\.0"),
+        (lambda: keras.cosine_decay(-1, 10), r"initial_learning_rate must be a number of at least 0, got -1"),
+        (lambda: keras.cosine_decay(0.0, 10, warmup_target=-1), r"warmup_target must be a number of at least 0"),
+        (
+            lambda: keras.piecewise_constant_decay([10], [0.1, "0"]),
+            r"values\[1\] must be a number of at least 0, got '0'",
+        ),
+        (lambda: tensorflow.cosine_decay(-1, 10), r"^learning_rate must be a number of at least 0, got -1"),
+        (lambda: pytorch.step_lr(None, 10), r"lr must be a number of at least 0, got None"),
+        (lambda: mxnet.poly_scheduler(10, final_lr=-1e-3), r"final_lr must be a number of at least 0"),
+        (lambda: keras.reduce_lr_on_plateau(1e-3, min_lr=0.1), r"min_lr must be a number from 0 to 0\.001, got 0\.1"),
+        (lambda: pytorch.reduce_lr_on_plateau(1e-3, min_lr=-1), r"min_lr must be a number from 0 to 0\.001, got -1"),
         (lambda: schedules.noam(0), r"d_model must be a whole number from 1"),
         (lambda: keras.reduce_lr_on_plateau(1e-3, factor=1.0), r"factor must be a number from"),
         (

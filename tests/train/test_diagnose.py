@@ -99,6 +99,22 @@ def test_a_rate_that_is_too_high_is_confirmed_and_the_lower_one_verified() -> No
     assert any(each.verified for each in report.findings if each.change == ("multiplier", 0.1)), report
 
 
+@pytest.mark.parametrize("rate", [1e-7, 1e-5])
+def test_a_rate_that_is_far_too_low_is_named_and_raised_to_where_updates_are_usual(rate: float) -> None:
+    found = session(tx=optax.adam(rate)).diagnose(steps=100)
+    first = found.findings[0]
+    assert (first.rule, first.severity) == ("LearningRateTooLow", "problem"), found
+    assert first.change is not None and f"{first.change[1]:g} times the learning rate" in first.confirmed
+    assert not [each for each in found.findings[1:] if each.severity == "problem"]
+
+
+def test_a_busy_machine_does_not_keep_a_diagnosis_from_looking() -> None:
+    busy = session()
+    busy._desk.governor.charge_all(1e6)
+    busy.diagnose(steps=100)
+    assert len(busy.history["update/ratio"]) >= 20 and len(busy.history["activation/mean"]) >= 20
+
+
 def test_errors_that_are_averaged_before_they_are_squared_are_named() -> None:
     found = {each.rule: each for each in session(averaged_first).lint()}
     assert found["MeanBeforeLoss"].line == f"{__file__}:{_line('wrong.mean() ** 2')}"

@@ -33,12 +33,39 @@ def session(**options: Any) -> nnw.Session:
         ((objective(), optax.adam, [BATCH]), r"got the function adam: call it, optax\.adam\(1e-3\)"),
         ((objective(), [BATCH], optax.sgd(0.1)), "tx must be an optax transformation, got a list"),
         ((objective(), optax.sgd(0.1), (BATCH, BATCH)), "one batch, a tuple of 2 arrays"),
+        ((objective(), optax.sgd(0.1), {"x": BATCH}), r"one batch, a dict of 1 arrays.*\[\{\.\.\.\}\]"),
         ((objective(), optax.sgd(0.1), lambda: BATCH), "does not take a step"),
     ],
 )
 def test_wrong_arguments_of_a_session(arguments: Any, text: str) -> None:
     with pytest.raises(TypeError, match=text):
         nnw.Session(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("validation", "error", "text"),
+    [
+        ((BATCH, BATCH), TypeError, r"validation is one batch, a tuple of 2 arrays.*into a list"),
+        ({"x": BATCH}, TypeError, "validation is one batch, a dict of 1 arrays"),
+        (lambda step: BATCH, TypeError, "validation must be an iterable of batches, got a function"),
+        (iter([BATCH]), ValueError, r"got a generator: type list\(validation\)"),
+        (
+            [(BATCH, BATCH)],
+            ValueError,
+            r"first batch of validation, \(float32\[4, 2\], float32\[4, 2\]\).* float32\[4, 2\]: ",
+        ),
+    ],
+)
+def test_wrong_validation_is_told_before_the_first_step(validation: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        session(validation=validation)
+
+
+def test_an_error_on_a_later_batch_of_validation_names_it() -> None:
+    run = session(validation=[BATCH, BATCH[:, :1]], validation_every=1)
+    with pytest.raises(TypeError) as caught:
+        run.run(1)
+    assert any("a batch of validation, float32[4, 1]" in note for note in caught.value.__notes__)
 
 
 def test_wrong_arguments_of_a_monitor() -> None:

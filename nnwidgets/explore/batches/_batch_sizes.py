@@ -12,8 +12,8 @@ from nnwidgets.objective import Objective
 from nnwidgets.records import Cost, Exploration
 
 from .._lab import Lab
-from .._lanes import Lane, in_lanes, orders, stack, trained
-from ..curvature._several_batches import is_wide, stacked
+from .._lanes import Lane, in_lanes, orders, stack, stacked, trained
+from ..curvature._several_batches import is_wide
 from ._batch_sizes_told import Result, tell
 from ._ended import Data, End, look_at_end
 from ._groups import different, reduction

@@ -130,9 +130,10 @@ def _sharper(results: Sequence[Result]) -> tuple[str, bool | None]:
     )
     losses = sorted((small.mean("train"), large.mean("train")))
     if losses[0] <= 0 or losses[1] > _ALIKE * losses[0]:
-        told += (
-            f"; but the training losses there are {small.mean('train'):.3g} and {large.mean('train'):.3g}, and curvature falls "
-            "with the loss"
+        return (
+            f"How sharp the ends are can't be compared: {told}, but the training losses there are {small.mean('train'):.3g} "
+            f"and {large.mean('train'):.3g}, and curvature falls with the loss.",
+            None,
         )
     more, less = (
         any(one.span(name)[0] > _SHARPER * other.span(name)[1] for name in ("top", "keskar"))

@@ -15,7 +15,7 @@ from nnwidgets.objective import Objective
 
 from .._convolutions import quick_in_loops
 from .._lab import Lab
-from .._lanes import one_step
+from .._lanes import one_step, stacked
 
 # Steps that one call makes, and halvings of the interval in which a bound on coordinates is looked for.
 _PIECE, _HALVINGS = 25, 30
@@ -57,7 +57,7 @@ def course(
         value: that bound itself; inf where it is to be found from `bound`.
     """
     batches = lab.fresh(min(steps, len(lab.batches)))
-    shared, found = jax.tree.map(lambda *leaves: np.stack(leaves), *batches), list[Course]()
+    shared, found = stacked(batches), list[Course]()
     piece = min(_PIECE, steps)
     carry = (lab.params, lab.state, lab.opt_state)
     numbers = jnp.asarray([clip, bound, value, lab.multiplier], jnp.float32)

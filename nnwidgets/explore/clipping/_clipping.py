@@ -13,19 +13,17 @@ from nnwidgets.records import Cost, Exploration
 from .._lab import Lab
 from .._worst import Told, worst
 from ._clip import Clip, find_clip
-from ._clipping_ways import Ways
+from ._clipping_ways import KEYS, Ways
 
 Array = npt.NDArray[np.float64]
-# A way is held back where it loses more than this share of the progress that another makes.
-_LOST = 0.25
 # The bound is far too low where gradients are so many times larger and hardly anything is learned.
 _FAR, _NOTHING = 100.0, 0.2
 # The largest norm over the median one, from which on gradients are wild.
 _WILD = 10.0
 _CAUTION = (
-    "One trajectory each, from here: early norms say little of late ones, so ask again later in the run. A bound that cuts "
-    "nearly every step makes of SGD one with steps of fixed length; with Adam it changes little, since Adam divides by the "
-    "size of the gradients itself."
+    "Norms and pictures are of one trajectory each, from here: early norms say little of late ones, so ask again later in the "
+    "run. A bound that cuts nearly every step makes of SGD one with steps of fixed length; with Adam it changes little, since "
+    "Adam divides by the size of the gradients itself."
 )
 
 
@@ -36,8 +34,10 @@ class Clipping:
     The run's own clipping is found from what its optimizer does to gradients of many sizes, and so is its place: before the
     moments, or behind Adam, where it cuts updates instead. The run goes on for some steps on a copy, as it is, without its
     clipping where that can be taken out, and with the gradient's norm bounded by the 90th percentile of the norms that
-    were met. That is the bound to start with; where more than half of the steps are clipped, lower the learning rate
-    instead (Google's Deep Learning Tuning Playbook, "How can optimization failures be debugged and mitigated?").
+    were met. Where one of these ends much lower than another, both are trained under several keys, and only a difference
+    that is certain is told. The 90th percentile is the bound to start with; where more than half of the steps are clipped,
+    lower the learning rate instead (Google's Deep Learning Tuning Playbook, "How can optimization failures be debugged and
+    mitigated?").
 
     By norm, :math:`g \min(1, c / \|g\|)` keeps the direction. By value, each coordinate is cut to :math:`[-v, v]`, which turns
     it: for each step that the bound :math:`c` shortens, the :math:`v` that shortens it as much is found, and the share of
@@ -54,8 +54,8 @@ class Clipping:
     name: ClassVar[str] = "clipping"
 
     def cost(self, lab: Lab) -> Cost:
-        """Three ways of training, two of them one program."""
-        return lab.cost(3 * self.steps, programs=3)
+        """Three ways of training, two of them one program; where two differ, these under several keys."""
+        return lab.cost((3 + 2 * KEYS) * self.steps, programs=5)
 
     def run(self, lab: Lab) -> Exploration:
         """Train the ways and compare.
@@ -116,19 +116,20 @@ class Clipping:
         ours, free = ways.end(ways.own), ways.end(ways.free)
         both = f"The loss goes from {ways.start:.4g} to {ours:.4g} with it and to {free:.4g} without it"
         often = ways.share is not None and ways.share > 0.5
-        if _is_held_back(ways.start, ours, free):
+        if ways.is_held_back("own", "free"):
             nothing = ways.start - ours < _NOTHING * (ways.start - free)
             tight = ways.clip.kind != "norm" or float(np.median(ways.own.norms)) > _FAR * ways.clip.bound
             words = f"{both}: the bound is too low and holds the run back. Raise it to {ways.suggestion:.3g}, or leave it out."
             return [Told("wrong" if nothing and tight else "suspicious", words)]
-        if _is_held_back(ways.start, free, ours):
+        if ways.is_held_back("free", "own"):
             if often:
                 words = (
                     f"{both}: only the clipping keeps it going, and cuts most steps. Lower the learning rate instead."
                 )
                 return [Told("suspicious", words)]
             return [Told("ok", f"{both}: it is needed.")]
-        return [Told("ok", f"{both}: it hardly matters here.")]
+        matters = f"over {KEYS} keys no difference that is certain" if ways.over_keys else "it hardly matters here"
+        return [Told("ok", f"{both}: {matters}.")]
 
     def _unclipped(self, ways: Ways) -> list[Told]:
         ours, bounded = ways.end(ways.own), ways.end(ways.bounded) if ways.bounded is not None else float("nan")
@@ -137,8 +138,8 @@ class Clipping:
             f"Nothing is clipped. The largest gradient is {wild:.3g} times the median one; with the norm bounded by "
             f"{ways.suggestion:.3g} the loss goes from {ways.start:.4g} to {bounded:.4g}, as it is to {ours:.4g}."
         )
-        helps = np.isfinite(bounded) and (not np.isfinite(ours) or _is_held_back(ways.start, ours, bounded))
-        if helps and (wild > _WILD or not np.isfinite(ours)):
+        broke = not np.isfinite(ours)
+        if np.isfinite(bounded) and (broke or (wild > _WILD and ways.is_held_back("own", "bounded"))):
             return [
                 Told(
                     "suspicious",
@@ -154,11 +155,3 @@ def _kind(clip: Clip) -> str:
         if clip.kind == "norm"
         else f"[-{clip.bound:.3g}, {clip.bound:.3g}] in each coordinate"
     )
-
-
-def _is_held_back(start: float, slower: float, quicker: float) -> bool:
-    """Whether a way loses a good part of the progress that another one makes."""
-    if not np.isfinite(quicker):
-        return False
-    made = start - quicker
-    return not np.isfinite(slower) or (made > 0.02 * abs(start) and slower - quicker > _LOST * made)

@@ -10,11 +10,15 @@ import numpy.typing as npt
 from nnwidgets.records import Guide, History, Line, Plot
 
 from .._lab import Lab
+from .._side_by_side import last
 from ._clip import Clip
 from ._clipped_run import Course, course
+from ._over_keys import ends_over_keys, is_certainly_held_back, is_held_back
 from ._unclipped import without_clipping
 
 Array = npt.NDArray[np.float64]
+
+KEYS = 5
 
 
 class Ways:
@@ -28,10 +32,12 @@ class Ways:
         suggestion: the 90th percentile of the norms that were met.
         compared: the way in which a bound on coordinates was looked at.
         start: the loss at first.
+        over_keys: the loss at the end (keys,) of those ways that were trained under several keys.
     """
 
     def __init__(self, lab: Lab, clip: Clip | None, steps: int, bound: float | None) -> None:
-        self.clip, self._bound = clip, bound
+        self.clip, self._bound, self._lab, self._steps = clip, bound, lab, steps
+        self.over_keys = dict[str, Array]()
         by_norm = clip is not None and clip.place == "gradients" and clip.kind == "norm"
         value = clip.bound if clip is not None and clip.place == "gradients" and clip.kind == "value" else np.inf
         wanted = bound or (clip.bound if clip is not None and by_norm else np.inf)
@@ -43,14 +49,29 @@ class Ways:
         self.free = course(lab, tx, steps) if clip is not None and tx is not None and not lab.cut else None
         self.bounded = None
         self.limit = bound or self.suggestion
+        self._recipes = {"own": (lab.tx, np.inf), "free": (tx, np.inf), "bounded": (tx, self.limit)}
         if tx is not None and self.limit > 0 and not lab.cut:
             self.bounded = course(lab, tx, steps, clip=self.limit, bound=self.limit)
         self.compared = self.own if np.isfinite(wanted) or np.isfinite(value) else self.bounded
         self.start = float(np.mean(self.own.losses[:3]))
 
+    def is_held_back(self, slower: str, quicker: str) -> bool:
+        """Whether one way ("own", "free", "bounded") loses a good part of another's progress: here, and for certain.
+
+        Trained under several keys are only ways of which it is so here, where one is as good as another.
+        """
+        ways = [slower, quicker]
+        if not is_held_back(self.start, *(self.end(getattr(self, name)) for name in ways)):
+            return False
+        missing = {name: self._recipes[name] for name in ways if name not in self.over_keys}
+        if missing:
+            self.over_keys |= ends_over_keys(self._lab, missing, self._steps, KEYS)
+        ends = [self.over_keys[name] for name in ways if name in self.over_keys]
+        return len(ends) == 2 and is_certainly_held_back(self.start, *ends)
+
     def end(self, way: Course) -> float:
         """The mean loss of the last tenth of the steps."""
-        return float(np.mean(way.losses[-max(1, len(way.losses) // 10) :]))
+        return float(last(way.losses))
 
     @property
     def share(self) -> float | None:
@@ -137,6 +158,7 @@ class Ways:
             "loss_at_the_end": self.end(self.own),
             "loss_without_clipping": self.end(self.free) if self.free is not None else None,
             "loss_with_the_suggested_bound": self.end(self.bounded) if self.bounded is not None else None,
+            **{f"loss_over_keys_{name}": found.tolist() for name, found in self.over_keys.items()},
             "norms": self.own.norms.tolist(),
         }
 

@@ -12,8 +12,8 @@ from nnwidgets.records import Cost, Exploration
 from nnwidgets.train import Saved
 
 from .._lab import Lab
+from .._rates import ends, losses_of, plans, run_plans, shared_by
 from ..learning_rate._rate_verdict import Judged, diverged
-from ..learning_rate._rates import ends, losses_of, plans, run_plans, shared_by
 from ._edge import Place, over_steps, place_of
 from ._response import NoResponse
 from ._several_batches import is_wide

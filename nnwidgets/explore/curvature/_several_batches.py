@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from nnwidgets.objective import Objective
 
@@ -60,11 +59,6 @@ def mean_over(batches: Any, function: Callable[[Any], Any]) -> Any:
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     total, _ = jax.lax.scan(lambda sum, batch: (jax.tree.map(jnp.add, sum, function(batch)), None), zeros, batches)
     return jax.tree.map(lambda leaf: leaf / count, total)
-
-
-def stacked(batches: Sequence[Any]) -> Any:
-    """Batches of one shape along a new first axis, NumPy."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
 
 
 def is_wide(params: Any) -> bool:

@@ -11,9 +11,10 @@ import numpy as np
 from nnwidgets.records import Cost, Exploration, Guide, Line, Plot
 
 from .._lab import Lab
+from .._lanes import stacked
 from .._paired import interval
 from . import _sharpness_programs as programs
-from ._several_batches import is_wide, stacked
+from ._several_batches import is_wide
 
 # Points of a curve; products with the Hessian that Lanczos' method takes, about.
 _PLACES, _PRODUCTS = 21, 15

@@ -15,8 +15,9 @@ from nnwidgets.lint._batch_norms import batch_norms_of
 from nnwidgets.lint._modes import _running
 from nnwidgets.records import Cost, Exploration
 
+from .._counted import counted
 from .._lab import Lab
-from .._worst import Told, counted, worst
+from .._worst import Told, worst
 from ._norm_layers import NormLayer, norm_layers
 from ._norm_readings import VISITED, Readings
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from nnwidgets.records import Cost, Exploration
 
+from .._counted import counted
 from .._lab import Lab
 from .._side_by_side import Way, evaluated, side_by_side, to_validate
-from .._worst import Told, counted, worst
+from .._worst import Told, worst
 from ._dropout_orders import AS_IT_IS, Orders
 from ._dropout_seen import Seen, Shifts
 from ._drops import Drop, active_in_evaluation, drops_of

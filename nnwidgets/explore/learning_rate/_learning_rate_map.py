@@ -10,9 +10,9 @@ import numpy as np
 from nnwidgets.records import Cost, Exploration, Grid, Guide, Line, Plot
 
 from .._lab import Lab
+from .._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, start_of
 from ._rate_unit import RateUnit, unit_of
 from ._rate_verdict import LOW, Judged, diverged, judge_rate
-from ._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, start_of
 from ._regimes import best_of, mark_rates
 
 _CAUTION = (

@@ -10,9 +10,9 @@ import numpy as np
 from nnwidgets.records import Cost, Exploration, Guide, Line, Plot
 
 from .._lab import Lab
+from .._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, start_of
 from ._rate_unit import RateUnit, unit_of
 from ._rate_verdict import Judged, judge_rate
-from ._rates import Numbers, ends, losses_of, plans, run_plans, shared_by, start_of
 from ._sweep import Sweep, read_sweep
 
 _CAUTION = (
@@ -21,6 +21,8 @@ _CAUTION = (
     " first climb back: constant rates well below that point diverge, too. It multiplies the updates of the optimizer,"
     " whatever that is, from its present state on."
 )
+# What the sweep says of a rate that does as well as the suggested one.
+_SIDES = {"too low": ", on the low side", "too high": ", on the high side"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class LearningRateRange:
     median is smoothed (bias-corrected moving average) and read: "too low" before a tenth of the fall is made; "good" to halfway
     (of the logarithm) from the steepest point to the lowest; "too high" to where it has risen by three times its size or its
     fall; there it has diverged. Suggested is the smaller of the steepest point and a tenth of the lowest. The same number of
-    steps at the present rate and at the suggested one then decide on the verdict.
+    steps at the present rate and at the suggested one then decide on the verdict. Where no rate lowers the loss there is none,
+    unless the present one raises it.
 
     Attributes:
         steps: of the sweep.
@@ -85,6 +88,8 @@ class LearningRateRange:
         judged = Judged("ok", "")
         if len(tried) == 2:
             judged = judge_rate(tried[0], tried[1], still, other, abs(level))
+        if not (read.fell or judged.fault):
+            judged = Judged("unknown", "")
         return self._told(unit, read, losses, still, tried, other, judged)
 
     def _told(
@@ -126,13 +131,15 @@ def _answer(unit: RateUnit, read: Sweep, other: float, judged: Judged, numbers: 
     beyond = f"; at {unit.words(read.diverges)} it has diverged" if np.isfinite(read.diverges) else ""
     if read.fell:
         low, high = read.good
-        told = f"Suggested: {unit.words(other)}. The loss falls from {unit.words(low)} to {unit.words(high)}{beyond}."
+        last = unit.words(high) + (" (the end of the sweep)" if read.falls_on else "")
+        told = f"Suggested: {unit.words(other)}. The loss falls at rates from {unit.words(low)} to {last}{beyond}."
     else:
         told = f'No learning rate lowers the loss from here{beyond}. After training that is usual: measure start="first" then.'
     if "loss_present" not in numbers:
         return told
     present, tried, still = (numbers[f"loss_{name}"] for name in ("present", "suggested", "without_learning"))
-    says = {"": "is fine", "diverged": "diverges"}.get(judged.fault, f"is {judged.fault}")
+    fine = f"is fine{_SIDES.get(read.mark(1.0), '')}" if judged.verdict == "ok" else "can't be judged from here"
+    says = {"": fine, "diverged": "diverges"}.get(judged.fault, f"is {judged.fault}")
     ends_at, than = (f"{each:.3g}" if np.isfinite(each) else "no finite number" for each in (present, tried))
     stay = ": stay with yours" if not judged.fault and present < tried else ""
     return (

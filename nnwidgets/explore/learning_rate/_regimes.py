@@ -23,8 +23,9 @@ def mark_rates(ends: Numbers, still: Numbers, scale: float) -> list[str]:
     """One word a rate.
 
     "diverged": most seeds ended far above where they would be without learning, or at no finite number. "good": the loss
-    fell at least half as far as at the best rate, for every seed. Else "too low" below the best rate, and "edge" above it:
-    there the loss falls for some seeds, or less, or not at all. Where no rate lowers the loss, none is good or too low.
+    fell at least half as far as at the best rate, for every seed by itself. Else "too low" below the best rate, and "edge"
+    above it: there the loss falls for some seeds, or less, or not at all. Where no rate lowers the loss, none is good or too
+    low.
 
     Args:
         ends: loss at the end (rates, seeds), rates ascending.
@@ -37,14 +38,16 @@ def mark_rates(ends: Numbers, still: Numbers, scale: float) -> list[str]:
     """
     bad, best = diverged(ends, still, scale), best_of(ends, still, scale)
     falls = still - np.where(np.isfinite(ends), ends, np.inf)
-    reached = 0.0 if best is None else float(np.median(falls[best]))
+    reached = np.zeros(ends.shape[1]) if best is None else falls[best]
+    # for a seed without a fall at the best rate, as far as there
+    far = np.all(falls >= np.minimum(GOOD * reached, reached), axis=1)
     found = list[str]()
-    for i, (share, least) in enumerate(zip(bad.mean(axis=1), falls.min(axis=1), strict=True)):
+    for i, share in enumerate(bad.mean(axis=1)):
         if share > 0.5:
             found.append("diverged")
-        elif not reached > 0:
+        elif not np.median(reached) > 0:
             found.append("no fall")
-        elif least >= GOOD * reached:
+        elif far[i]:
             found.append("good")
         else:
             found.append("too low" if best is not None and i < best and share == 0 else "edge")

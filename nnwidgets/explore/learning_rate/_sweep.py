@@ -48,8 +48,17 @@ class Sweep(NamedTuple):
 
     @property
     def good(self) -> tuple[float, float]:
-        """Rates that are neither too low nor too high: from the beginning of the fall to halfway from steepest to lowest."""
-        return min(self.begins, self.suggested), float(np.sqrt(self.steepest * self.lowest))
+        """Rates that are neither too low nor too high: from the beginning of the fall to halfway from steepest to lowest.
+
+        Or to the end of the sweep, where it is lowest there.
+        """
+        high = self.lowest if self.falls_on else float(np.sqrt(self.steepest * self.lowest))
+        return min(self.begins, self.suggested), high
+
+    @property
+    def falls_on(self) -> bool:
+        """Whether the loss is lowest at the end of the sweep."""
+        return self.lowest == self.rates[-1]
 
     def mark(self, rate: float) -> str:
         """One of "too low", "good", "too high" or "diverged"; "" where the loss did not fall and the rate is not too high."""

@@ -12,9 +12,9 @@ from nnwidgets.records import Cost, Exploration, Line, Plot
 
 from .._lab import Lab
 from .._paired import Interval, interval
+from .._rates import Numbers, ends, start_of
 from ..learning_rate._rate_unit import RELATIVE, unit_of
 from ..learning_rate._rate_verdict import Judged, diverged, judge_rate
-from ..learning_rate._rates import Numbers, ends, start_of
 from ._contenders import Contender, Factory, contenders
 from ._race import SWEEP_SEEDS, Race, at_rate, race, track_of
 
@@ -77,11 +77,14 @@ class Optimizers:
     def _told(self, lab: Lab, yours: Race, found: list[Race], still: Race) -> Exploration:
         level = ends(still.losses)
         scale = abs(float(level.mean()))
-        ordered = sorted([yours, *found], key=lambda each: float(ends(each.losses).mean()))
+        # where the present rate is the best one, "at its best" are the same runs
+        shown = [each for each in found if not (each.name == YOURS_BEST and np.isclose(each.rate, 1.0))]
+        ordered = sorted([yours, *shown], key=lambda each: float(ends(each.losses).mean()))
         # tuned against tuned: what the learning rate does, another optimizer gets no credit for
-        base = next((each for each in found if each.name == YOURS_BEST and np.isfinite(each.losses).all()), yours)
+        base = next((each for each in shown if each.name == YOURS_BEST and np.isfinite(each.losses).all()), yours)
         gaps = {each.name: _gap(each, base, len(found)) for each in ordered if each is not base}
         judged, best = _judge(yours, found, level, scale)
+        best = best if best is None or any(each is best for each in shown) else yours
         others = [each for each in ordered if best is not None and each is not best]
         alike = [each.name for each in others if best and _says(_gap(each, best, len(found))) == "not certain"]
         rows = [_row(lab, each, gaps.get(each.name), diverged(ends(each.losses), level, scale)) for each in ordered]

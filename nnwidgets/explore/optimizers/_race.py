@@ -16,7 +16,7 @@ from nnwidgets.train import Saved
 
 from .._lab import Lab
 from .._lanes import CHUNK, orders, stack
-from ..learning_rate._rates import Numbers, Plan, Shared, begin, ends, keys_of, run_plans, shared_by
+from .._rates import Numbers, Plan, Shared, begin, ends, keys_of, run_plans, shared_by
 from ._contenders import Contender
 
 # Between neighbouring rates; seeds of a sweep; how often it may go on beyond an end.

@@ -14,7 +14,7 @@ from nnwidgets.records import Cost, Exploration
 from nnwidgets.schedules import horizon, keras, preview
 
 from .._lab import Lab
-from ..learning_rate._rates import losses_of, plans, run_plans, shared_by, start_of
+from .._rates import losses_of, plans, run_plans, shared_by, start_of
 from ._schedule_told import Plan, Trial, told_schedule
 from ._shown_schedule import held, shown_schedule
 

@@ -13,9 +13,9 @@ from nnwidgets.schedules import Horizon, preview
 
 from .._lab import Lab
 from .._paired import Interval, interval
+from .._rates import ends
 from .._side_by_side import told_change
 from ..learning_rate._rate_verdict import diverged
-from ..learning_rate._rates import ends
 from ._shown_schedule import Shown
 
 Numbers = npt.NDArray[np.float64]

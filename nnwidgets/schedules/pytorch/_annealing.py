@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from .._arguments import between, need, whole
+from .._arguments import between, need, rate, whole
 from .._curves import half_cosine, left, linear, per_epoch, polynomial
 from .._restarts import restarts
 
@@ -40,6 +40,7 @@ def linear_lr(
     """
     zero = "start_factor must be above 0, got 0: type, for example, start_factor=0.01" if start_factor == 0 else ""
     need(
+        rate("lr", lr),
         zero or between("start_factor", start_factor, 0, 1, 0.1),
         between("end_factor", end_factor, 0, 1, 1),
         whole("total_iters", total_iters),
@@ -66,6 +67,7 @@ def polynomial_lr(lr: float, total_iters: int = 5, power: float = 1.0, steps_per
         array([0.4, 0.1, 0. , 0. ], dtype=float32)
     """
     need(
+        rate("lr", lr),
         whole("total_iters", total_iters),
         between("power", power, 0, float("inf"), 1),
         whole("steps_per_epoch", steps_per_epoch),
@@ -95,7 +97,7 @@ def cosine_annealing_lr(lr: float, T_max: int, eta_min: float = 0.0, steps_per_e
     References:
         Loshchilov & Hutter, SGDR, https://arxiv.org/abs/1608.03983, equation 5.
     """
-    need(whole("T_max", T_max), whole("steps_per_epoch", steps_per_epoch))
+    need(rate("lr", lr), rate("eta_min", eta_min), whole("T_max", T_max), whole("steps_per_epoch", steps_per_epoch))
     half = int(T_max)
 
     def curve(epoch: Any) -> Any:
@@ -131,6 +133,12 @@ def cosine_annealing_warm_restarts(
     References:
         Loshchilov & Hutter, SGDR, https://arxiv.org/abs/1608.03983, section 3.
     """
-    need(whole("T_0", T_0), whole("T_mult", T_mult), whole("steps_per_epoch", steps_per_epoch))
+    need(
+        rate("lr", lr),
+        rate("eta_min", eta_min),
+        whole("T_0", T_0),
+        whole("T_mult", T_mult),
+        whole("steps_per_epoch", steps_per_epoch),
+    )
     period = restarts(int(T_0), int(T_mult))
     return per_epoch(lambda epoch: polynomial(lr, eta_min, half_cosine(period(epoch)[1]), 1), steps_per_epoch)

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from .._arguments import need, rising, whole
+from .._arguments import need, rate, rising, whole
 from .._curves import as_schedule
 
 
@@ -70,9 +70,10 @@ def chained_scheduler(lr: float, schedulers: Sequence[optax.Schedule]) -> optax.
         array([0.4, 0.2, 0.2, 0.1], dtype=float32)
     """
     need(
+        rate("lr", lr),
         ""
         if len(schedulers)
-        else "schedulers must hold at least one schedule, got none: type [exponential_lr(1.0, 0.9)]"
+        else "schedulers must hold at least one schedule, got none: type [exponential_lr(1.0, 0.9)]",
     )
 
     def curve(count: Any) -> Any:

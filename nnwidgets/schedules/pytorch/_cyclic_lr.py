@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from .._arguments import need, one_of, positive, whole
+from .._arguments import need, one_of, positive, rate, whole
 from .._curves import as_schedule, power
 
 
@@ -50,6 +50,8 @@ def cyclic_lr(
         Smith, https://arxiv.org/abs/1506.01186, section 3.1.
     """
     need(
+        rate("base_lr", base_lr),
+        rate("max_lr", max_lr),
         whole("step_size_up", step_size_up),
         whole("step_size_down", step_size_down) if step_size_down is not None else "",
         one_of("mode", mode, ("triangular", "triangular2", "exp_range")) if scale_fn is None else "",

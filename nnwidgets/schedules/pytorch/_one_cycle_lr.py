@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from .._arguments import between, need, one_of, positive, whole
+from .._arguments import between, need, one_of, positive, rate, whole
 from .._curves import as_schedule, half_cosine
 
 
@@ -58,6 +58,7 @@ def one_cycle_lr(
     """
     total = _total(total_steps, epochs, steps_per_epoch)
     need(
+        rate("max_lr", max_lr),
         between("pct_start", pct_start, 0, 1, 0.3),
         one_of("anneal_strategy", anneal_strategy, ("cos", "linear")),
         positive("div_factor", div_factor, 25),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optax
 
-from .._arguments import between, need, one_of, positive, whole
+from .._arguments import between, lowest, need, one_of, positive, whole
 
 
 def reduce_lr_on_plateau(
@@ -30,7 +30,7 @@ def reduce_lr_on_plateau(
         threshold: by how much the loss must fall below the best so far to count as better, above 0.
         threshold_mode: ``"rel"``, as a share of the best (at most 1), or ``"abs"``.
         cooldown: epochs after a reduction in which bad ones don't count.
-        min_lr: learning rate below which it never goes.
+        min_lr: learning rate below which it never goes, from 0 to that of the optimizer.
         steps_per_epoch: the losses of so many steps are averaged, as an epoch's loss is; with 1, an epoch is one step.
 
     Returns:
@@ -51,6 +51,7 @@ def reduce_lr_on_plateau(
         one_of("threshold_mode", threshold_mode, ("rel", "abs")),
         whole("cooldown", cooldown, at_least=0),
         whole("steps_per_epoch", steps_per_epoch),
+        lowest("min_lr", min_lr, lr),
     )
     # PyTorch reduces once the bad epochs are more than its patience, Optax once they are as many.
     return optax.contrib.reduce_on_plateau(

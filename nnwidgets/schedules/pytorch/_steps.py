@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .._arguments import between, need, positive, rising, whole
+from .._arguments import between, need, positive, rate, rising, whole
 from .._curves import per_epoch, piece, power
 
 
@@ -30,7 +30,12 @@ def step_lr(lr: float, step_size: int, gamma: float = 0.1, steps_per_epoch: int 
         >>> schedules.preview(schedules.pytorch.step_lr(0.4, 1, 0.5, steps_per_epoch=2), 5)
         array([0.4, 0.4, 0.2, 0.2, 0.1], dtype=float32)
     """
-    need(whole("step_size", step_size), positive("gamma", gamma, 0.1), whole("steps_per_epoch", steps_per_epoch))
+    need(
+        rate("lr", lr),
+        whole("step_size", step_size),
+        positive("gamma", gamma, 0.1),
+        whole("steps_per_epoch", steps_per_epoch),
+    )
 
     def curve(epoch: Any) -> Any:
         return lr * power(gamma, (epoch // int(step_size)).astype(jnp.float32))
@@ -58,6 +63,7 @@ def multi_step_lr(lr: float, milestones: Sequence[int], gamma: float = 0.1, step
         array([0.4, 0.4, 0.2, 0.1], dtype=float32)
     """
     need(
+        rate("lr", lr),
         rising("milestones", milestones, strictly=False),
         positive("gamma", gamma, 0.1),
         whole("steps_per_epoch", steps_per_epoch),
@@ -84,6 +90,7 @@ def constant_lr(lr: float, factor: float = 1 / 3, total_iters: int = 5, steps_pe
         array([0.2, 0.2, 0.4, 0.4], dtype=float32)
     """
     need(
+        rate("lr", lr),
         between("factor", factor, 0, 1, 0.5),
         whole("total_iters", total_iters, at_least=0),
         whole("steps_per_epoch", steps_per_epoch),
@@ -107,7 +114,7 @@ def exponential_lr(lr: float, gamma: float, steps_per_epoch: int = 1) -> optax.S
         >>> schedules.preview(schedules.pytorch.exponential_lr(0.4, 0.5), 3)
         array([0.4, 0.2, 0.1], dtype=float32)
     """
-    need(positive("gamma", gamma, 0.95), whole("steps_per_epoch", steps_per_epoch))
+    need(rate("lr", lr), positive("gamma", gamma, 0.95), whole("steps_per_epoch", steps_per_epoch))
     return per_epoch(lambda epoch: lr * power(gamma, epoch.astype(jnp.float32)), steps_per_epoch)
 
 
@@ -128,5 +135,5 @@ def lambda_lr(lr: float, lr_lambda: Callable[[Any], Any], steps_per_epoch: int =
         array([0.4, 0.2], dtype=float32)
     """
     wrong = f"lr_lambda must be a function of the epoch, got {lr_lambda!r}: type lr_lambda=lambda epoch: 0.95**epoch"
-    need("" if callable(lr_lambda) else wrong, whole("steps_per_epoch", steps_per_epoch))
+    need(rate("lr", lr), "" if callable(lr_lambda) else wrong, whole("steps_per_epoch", steps_per_epoch))
     return per_epoch(lambda epoch: lr * lr_lambda(epoch), steps_per_epoch)

@@ -1,4 +1,4 @@
-"""Checks of the parameters that people tune: what other settings would have done, measured beside the run."""
+"""Whether another learning rate would have done far better."""
 
 from __future__ import annotations
 
@@ -43,32 +43,3 @@ class LearningRate:
             )
             return told(self, higher.words, expected, "suspicious", words)
         return told(self, "neither is far better", expected, "ok", f"{lower.words}; {higher.words}.")
-
-
-@dataclass(frozen=True)
-class TrainAndEvaluation:
-    """One batch in training and in evaluation: dropout makes training worse, and nothing makes evaluation much worse.
-
-    Where evaluation is much worse, the running statistics of batch norm lag or were never stored, or dropout acts in
-    evaluation. Source: Ioffe & Szegedy (arXiv:1502.03167); Li et al. (arXiv:1801.05134).
-    """
-
-    name: ClassVar[str] = "training against evaluation"
-    heading: ClassVar[int] = 4
-
-    def seconds(self, subject: Subject) -> float:
-        """About how long it takes."""
-        return 1.0
-
-    def run(self, subject: Subject) -> Check:
-        """The loss of one batch in both modes."""
-        outcome = try_out("train and evaluation", subject.bench)
-        measured = outcome.words.removeprefix("on the same batch the loss is ")
-        expected = "evaluation not much worse"
-        if not outcome.supports:
-            return told(self, measured, expected, "ok", "the model is the same in both.")
-        if subject.step < 100:
-            words = "the running statistics of batch norm need some steps: check again after 100."
-            return told(self, measured, expected, "suspicious", words)
-        words = "the model in evaluation is not the one that was trained: look at batch norm's momentum and at dropout."
-        return told(self, measured, expected, "wrong", words)

@@ -15,8 +15,9 @@ import optax
 from nnwidgets.objective import Objective
 from nnwidgets.train import Saved
 
-from .._lab import Lab
-from .._lanes import CHUNK, Lane, in_lanes, orders, stack, trained
+from ._lab import Lab
+from ._lanes import CHUNK, Lane, in_lanes, orders, stack, trained
+from ._side_by_side import last
 
 Numbers = npt.NDArray[np.float64]
 
@@ -154,5 +155,4 @@ def ends(losses: Any) -> Numbers:
         [1.0, inf]
     """
     losses = np.asarray(losses, np.float64)
-    last = losses[..., -max(1, losses.shape[-1] // 10) :].mean(axis=-1)
-    return np.where(np.isfinite(losses).all(axis=-1), last, np.inf)
+    return np.where(np.isfinite(losses).all(axis=-1), last(losses), np.inf)
