@@ -144,8 +144,12 @@ class Recorder:
         # the history is about to become the other branch's
         self._snapshots.over = True
         self._open({"parent": parent, "branched_at": step})
-        self._copy_facts(parent)
         self._began = time.perf_counter() if running else 0.0
+        if not running:
+            # it stands there until the loop begins
+            self._writer.rest(self.uid)
+            self._writer.set(self.uid, state="stopped", ended=time.time())
+        self._copy_facts(parent)
         self._put_code()
 
     def nan(self, step: int) -> None:
@@ -158,6 +162,12 @@ class Recorder:
         status = self._session.status
         self._close(self._exit(error), status.message, error)
         self._tell_trouble()
+
+    def lost(self, message: str) -> None:
+        """Something failed, and nothing more is taken down."""
+        self._session.history.listener = None
+        self._writer.rest(self.uid)
+        self._writer.set(self.uid, state="stopped", message=message, ended=time.time())
 
     def _exit(self, error: BaseException | None) -> str:
         if error is not None:

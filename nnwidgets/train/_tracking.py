@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -97,4 +98,6 @@ class Tracking:
             self._wanted = False
             message = f"the run is not recorded any more: {error}"
             self._session.notices.append(Notice("track", message, traceback.format_exc()))
+            with contextlib.suppress(Exception):
+                self._recorder.lost(message)
         return time.perf_counter() - started

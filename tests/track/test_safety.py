@@ -165,22 +165,29 @@ def test_two_processes_begin_one_store_together(home: Path) -> None:
     assert [len(run.rows("train/loss")[0]) for run in runs] == [300] * 3
 
 
-def test_a_full_disk_is_told_and_what_waits_is_written_later(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pages, connect = 30, schema.connect
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [("max_page_count = 30", "disk is full"), ("query_only = ON", "attempt to write a readonly database")],
+)
+def test_a_disk_that_is_full_or_read_only_is_told_and_what_waits_is_written_later(
+    trouble: str, words: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy, connect = False, schema.connect
 
-    def small(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    def limited(path: Path, *, create: bool = False) -> sqlite3.Connection:
         connection = connect(path, create=create)
-        connection.execute(f"PRAGMA max_page_count = {pages}")
+        if not healthy:
+            connection.execute(f"PRAGMA {trouble}")
         return connection
 
-    monkeypatch.setattr(writers, "connect", small)
+    monkeypatch.setattr(writers, "connect", limited)
     trained = session()
     trained.run(3_000)
     assert trained.step == 3_000
     told = [notice.message for notice in trained.notices if notice.source == "track"]
-    assert any("disk is full" in message and "tried again" in message for message in told), trained.notices
-    assert "disk is full" in repr(trained)
-    pages = 1_000_000
+    assert any(words in message and "tried again" in message for message in told), trained.notices
+    assert words in repr(trained)
+    healthy = True
     deadline = time.monotonic() + 60
     while not (trained.record and len(trained.record.rows("train/loss")[0]) == 3_000):
         assert time.monotonic() < deadline, (trained.record, trained.notices)
