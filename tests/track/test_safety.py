@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
@@ -193,6 +194,21 @@ def test_a_disk_that_is_full_or_read_only_is_told_and_what_waits_is_written_late
         assert time.monotonic() < deadline, (trained.record, trained.notices)
         time.sleep(0.1)
     assert trained.record.state == "finished"
+
+
+def test_a_folder_on_the_network_is_written_without_shared_memory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount = SimpleNamespace(mountpoint=str(home.parent), fstype="nfs4")
+    monkeypatch.setattr(
+        schema.psutil, "disk_partitions", lambda all: [SimpleNamespace(mountpoint="/", fstype="ext4"), mount]
+    )
+    trained = session().run(50)
+    assert trained.record
+    child = feed(home, 200)
+    trained.run(50)
+    _rest(child)
+    assert {run.state for run in Store().runs()} == {"finished"} and len(trained.record.rows("train/loss")[0]) == 100
+    with Store().connect() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_a_place_where_nothing_can_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

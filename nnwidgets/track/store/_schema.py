@@ -5,11 +5,28 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import psutil
+
 VERSION = 1
 # "nnw1" in the file's header: an SQLite file of somebody else is told from ours.
 APPLICATION = 0x6E6E7731
 # Seconds to wait for another process that is writing.
 PATIENCE = 5.0
+# File systems of folders that lie on another machine, as their names begin.
+_NETWORK = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "afs",
+    "fuse.sshfs",
+    "fuse.s3fs",
+    "fuse.gcsfuse",
+    "lustre",
+    "beegfs",
+    "ceph",
+    "glusterfs",
+)
 
 _TABLES = """
 CREATE TABLE runs (
@@ -136,8 +153,11 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if create:
+        # in the order of writing; the newest moments may be lost with the power, and the file stays whole
+        connection.execute("PRAGMA synchronous = NORMAL")
     if empty and create:
-        return _make(connection)
+        return _make(connection, _journal(path))
     if empty:
         raise NoStore(f"{path} holds nothing yet: a run that begins writes into it in a moment. Ask again then.")
     if application != APPLICATION:
@@ -149,10 +169,21 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
     return None
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    # readers and the writer do not wait for each other; kept in the file
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+def _journal(path: Path) -> str:
+    """The kind of journal, which stays with the file.
+
+    With WAL readers and the writer do not wait for each other, but all must be on one machine (sqlite.org/wal.html): in a
+    folder that several share over the network it is the journal that needs nothing but locks.
+    """
+    whole, place = path.resolve(), ("", "")
+    for disk in psutil.disk_partitions(all=True):
+        if whole.is_relative_to(disk.mountpoint) and len(disk.mountpoint) > len(place[0]):
+            place = (disk.mountpoint, disk.fstype)
+    return "DELETE" if place[1].lower().startswith(_NETWORK) else "WAL"
+
+
+def _make(connection: sqlite3.Connection, journal: str) -> None:
+    connection.execute(f"PRAGMA journal_mode = {journal}")
     connection.execute("BEGIN IMMEDIATE")
     # another process may have been first
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
