@@ -5,21 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _frames, _npz
-from ._checks import Check
+from . import _frames
 from ._columns import Columns
 from ._facts import Facts
-from ._finding import plain
-from ._gradient_report import GradientReport
 from ._histogram import Histogram
-from ._nan_report import NanReport
 from ._results import Results
 from ._series import Series
 
@@ -87,6 +83,7 @@ class History(Results):
     Attributes:
         version: counts the additions and truncations; unchanged means that nothing is new.
         facts: what was known before the first step.
+        branches: the ways that a rewound run did not go again, oldest first.
         listener: told of each row that is added, with its `Columns`, in the thread that adds it; None: nobody is.
         turns: counts the rewinds and branches.
 
@@ -107,7 +104,7 @@ class History(Results):
         self.full_steps, self.buckets = full_steps, buckets
         self._columns: dict[str, tuple[Columns, int]] = {}
         self._histograms: dict[str, tuple[Histogram, Histogram]] = {}
-        self._branches: list[Branch] = []
+        self.branches: tuple[Branch, ...] = ()
         self._whole: list[Any] | None = None
         self.listener: Callable[[Columns, int, npt.NDArray[np.float32]], None] | None = None
         self.turns = 0
@@ -139,7 +136,7 @@ class History(Results):
             ValueError: one of them is recorded already, with other layers or in another company of readings.
         """
         found = self._columns.get(f"{what}/{readings[0]}")
-        columns = found[0] if found else self._new_columns(what, readings, layers)
+        columns = found[0] if found else self.new_columns(what, readings, layers)
         if columns.readings != readings or columns.layers != layers:
             raise ValueError(_mismatch(columns, readings, layers))
         return Table(self, columns)
@@ -179,7 +176,7 @@ class History(Results):
     def truncate(self, step: int) -> None:
         """Forget what is later than `step`, as a rewind does; a bucket that reaches beyond it goes as a whole."""
         with self.lock:
-            for columns in self._tables():
+            for columns in self.tables():
                 columns.truncate(step)
             kept = {name: pair for name, pair in self._histograms.items() if pair[0].step <= step}
             self._histograms = {name: (old, new if new.step <= step else old) for name, (old, new) in kept.items()}
@@ -188,15 +185,15 @@ class History(Results):
             self.version += 1
 
     @property
-    def branches(self) -> tuple[Branch, ...]:
-        """The ways that a rewound run did not go again, oldest first."""
-        return tuple(self._branches)
+    def histograms(self) -> tuple[Histogram, ...]:
+        """The first and the newest of each name, one after the other."""
+        return tuple(each for pair in self._histograms.values() for each in pair)
 
     def rewind(self, step: int) -> None:
         """Show what was known at `step`; what is later stays, for a rewind to a later step, until `branch`."""
         with self.lock:
             self.turns += 1
-            tables = self._tables()
+            tables = self.tables()
             if self._whole is None:
                 kept = dict(self._histograms), list(self._gradient_reports), list(self._nan_reports)
                 self._whole = [{id(columns): columns.save() for columns in tables}, *kept]
@@ -226,14 +223,14 @@ class History(Results):
                 parts = [each[later] for each in (loss.values, loss.low, loss.high)]
                 gone = Series(loss.name, loss.steps[later], loss.layers, *parts)
                 if len(gone):
-                    self._branches = [*self._branches, Branch(step, gone)][-BRANCHES:]
+                    self.branches = (*self.branches, Branch(step, gone))[-BRANCHES:]
                     self.truncate(step - 1)
 
     @property
     def nbytes(self) -> int:
         """Bytes held by the readings; histograms come on top (two of each name)."""
         with self.lock:
-            return sum(columns.nbytes for columns in self._tables())
+            return sum(columns.nbytes for columns in self.tables())
 
     def to_pandas(self, name: str | None = None) -> Any:
         """A DataFrame with index ``step``: of one reading (a column a layer), or of all (columns ``(reading, layer)``).
@@ -246,49 +243,20 @@ class History(Results):
         return _frames.frames([self[each] for each in self.names()])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write everything as one ``.npz``, atomically, without pickles; needs as much memory again meanwhile."""
-        with self.lock:
-            tables, histograms = self._tables(), [each for pair in self._histograms.values() for each in pair]
-            packed = [columns.pack() for columns in tables]
-            widths = [columns.buckets.width for columns in tables]
-        about: dict[str, Any] = {
-            "full_steps": self.full_steps,
-            "buckets": self.buckets,
-            "tables": [
-                {"what": columns.what, "readings": columns.readings, "layers": columns.layers, "width": width}
-                for columns, width in zip(tables, widths, strict=True)
-            ],
-            "histograms": [{"name": each.name, "step": each.step, "layers": each.layers} for each in histograms],
-            "gradient_reports": [each.to_dict() for each in self._gradient_reports],
-            "nan_reports": [each.to_dict() for each in self._nan_reports],
-            "checks": [plain(asdict(check)) for check in self.checks],
-        }
-        arrays = {f"table{i}_{key}": array for i, table in enumerate(packed) for key, array in table.items()}
-        for i, each in enumerate(histograms):
-            arrays |= {f"histogram{i}_{key}": getattr(each, key) for key in ("low", "high", "counts")}
-        return _npz.write(path, about, arrays)
+        """Write everything as one ``.npz``, atomically, without pickles; needs as much memory again meanwhile.
+
+        The graph, looks and experiments are not written.
+        """
+        from ._history_file import write
+
+        return write(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
         """Read what `save` wrote; it can be appended to."""
-        about, arrays = _npz.read(path)
-        history = cls(about["full_steps"], about["buckets"])
-        for i, table in enumerate(about["tables"]):
-            columns = history._new_columns(table["what"], tuple(table["readings"]), tuple(table["layers"]))
-            prefix = f"table{i}_"
-            columns.unpack(
-                table["width"], {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
-            )
-        for i, each in enumerate(about["histograms"]):
-            low, high, counts = (arrays[f"histogram{i}_{key}"] for key in ("low", "high", "counts"))
-            history.add_histogram(Histogram(each["name"], each["step"], tuple(each["layers"]), low, high, counts))
-        for each in about.get("gradient_reports", ()):
-            history.add_gradient_report(GradientReport.from_dict(each))
-        for each in about.get("nan_reports", ()):
-            history.add_nan_report(NanReport.from_dict(each))
-        for each in about.get("checks", ()):
-            history.add_check(Check(**each))
-        return history
+        from ._history_file import read
+
+        return read(path)
 
     def take_over(self, other: History) -> None:
         """Hold what another one holds, which is not to be used any more. Writers that were made before write nowhere."""
@@ -298,7 +266,7 @@ class History(Results):
                 "_histograms",
                 "_gradient_reports",
                 "_nan_reports",
-                "_branches",
+                "branches",
                 "_whole",
                 "_checks",
                 "_explorations",
@@ -309,14 +277,16 @@ class History(Results):
             self.version += 1
 
     def __repr__(self) -> str:
-        steps = [columns.newest for columns in self._tables() if columns.newest is not None]
+        steps = [columns.newest for columns in self.tables() if columns.newest is not None]
         return f"History({len(self._columns)} readings, {f'up to step {max(steps)}' if steps else 'no steps yet'})"
 
-    def _tables(self) -> list[Columns]:
+    def tables(self) -> list[Columns]:
+        """The tables of all readings, as they are; for whoever writes them down under the lock."""
         # list(): another thread may add a table meanwhile
         return [columns for columns, reading in list(self._columns.values()) if reading == 0]
 
-    def _new_columns(self, what: str, readings: tuple[str, ...], layers: tuple[str, ...]) -> Columns:
+    def new_columns(self, what: str, readings: tuple[str, ...], layers: tuple[str, ...]) -> Columns:
+        """An empty table; for whoever fills it from a file."""
         columns = Columns(what, readings, layers, self.full_steps, self.buckets)
         for name in columns.names:
             if name in self._columns:

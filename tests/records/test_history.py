@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnwidgets.records import Finding, History
+from nnwidgets.records import Finding, Fork, History
 
 
 def test_the_newest_are_whole_and_the_older_in_buckets() -> None:
@@ -63,3 +63,20 @@ def test_json_holds_no_bare_nan() -> None:
     finding = Finding("R", "note", "", 1, "e", "r", evidence={"x": math.nan, "y": [math.inf, np.float32(1.5)]})
     assert '"x": "nan"' in finding.to_json()
     assert '"y": ["inf", 1.5]' in finding.to_json()
+
+
+def test_the_ways_not_gone_and_the_newest_fork_are_in_the_file(tmp_path: Path) -> None:
+    history = History()
+    for step in range(20):
+        history.add_scalar("train/loss", step, np.nan if step == 15 else 1.0 / (step + 1))
+    history.branch(12)
+    history.add_scalar("train/loss", 12, 5.0)
+    curves = np.arange(6, dtype=np.float32).reshape(2, 3)
+    history.add_fork(Fork(3, "learning rate x 2", curves, 2 * curves, difference=0.5, low=-np.inf, high=np.inf))
+    again = History.load(history.save(tmp_path / "history.npz"))
+    (branch,) = again.branches
+    assert branch.step == 12 and branch.loss.steps.tolist() == list(range(12, 20))
+    np.testing.assert_array_equal(branch.loss.values, history.branches[0].loss.values)
+    assert again.fork is not None and (again.fork.change, again.fork.low) == ("learning rate x 2", -np.inf)
+    np.testing.assert_array_equal(again.fork.changed, 2 * curves)
+    assert again["train/loss"].values[-1, 0] == 5.0
