@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -64,6 +66,10 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> int:
 
     try:
         return _ASKED[options.asked or "list"](Store(options.home), options, say)
+    except BrokenPipeError:
+        # whoever read the output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 0
     except (StoreError, LookupError, ValueError, ImportError, RuntimeError, OSError) as trouble:
         say(f"nnwidgets runs: {trouble}")
         return 2
@@ -114,8 +120,10 @@ def _send(store: Any, options: argparse.Namespace, say: Callable[[str], None]) -
     from nnwidgets.track import send, send_all
 
     if options.run is None:
-        sent = send_all(store, options.to, out=say)
-        say("" if sent else "nothing waits to be sent")
+        busy: list[str] = []
+        sent = send_all(store, options.to, out=lambda line: (busy.append(line), say(line))[1])
+        if not sent and not busy:
+            say("nothing waits to be sent")
     elif options.to is None:
         raise ValueError('say where to: --to "mlflow:http://127.0.0.1:5000" or --to comet:FOLDER')
     else:

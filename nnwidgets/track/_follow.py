@@ -60,8 +60,8 @@ class Follower:
                 f"{'NaN' if self.run.state == 'nan' else self.run.state}: {message}" if message else self.run.state
             )
         status, newest = self.run.status, self.history.latest("train/loss")
-        if self.run.state == "killed" and newest is not None:
-            # it died between two signs of life
+        if self.run.state != "nan" and newest is not None:
+            # its losses come sooner than its signs of life
             status = replace(status, step=max(status.step, newest[0] + 1))
         return replace(status, message=message)
 

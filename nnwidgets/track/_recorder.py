@@ -29,7 +29,9 @@ from .sending import _sender
 from .sources import _code
 from .store import _states
 from .store._chunks import Key
+from .sources._secrets import mask
 from .store._run import Run
+from .store._schema import StoreError
 from .store._store import Store
 from .store._writer import writer
 
@@ -66,6 +68,7 @@ class Recorder:
         self._keys: dict[tuple[str, ...], Key] = {}
         self._last: dict[Key, int] = {}
         self._told_trouble = self._told_delivery = self._findings = ""
+        self._told: set[str] = set()
         self._nan_at: int | None = None
         self._cell: Any = None
         self._interventions: list[dict[str, Any]] = []
@@ -79,7 +82,12 @@ class Recorder:
         """The run on record; None where it could not be written."""
         self._writer.flush()
         number = self._writer.number(self.uid)
-        return None if number is None else self._store.run(number)
+        try:
+            # it may have been removed
+            found = None if number is None else self._store.run(number)
+        except (LookupError, StoreError):
+            return None
+        return found if found is not None and found.uid == self.uid else None
 
     def began(self) -> None:
         """The loop begins, or goes on after it stood still."""
@@ -205,10 +213,11 @@ class Recorder:
         self._take_findings()
         self._writer.rest(self.uid)
         pulse = self._pulse() | {"state": state, "message": message, "ended": time.time(), "heartbeat": time.time()}
-        pulse["step"] = max(
-            pulse["step"], 1 + max((step for key, step in self._last.items() if key.what == "train"), default=-1)
-        )
-        pulse["error"] = "".join(traceback.format_exception(error))[-20_000:] if error is not None else ""
+        if state != "nan":
+            # of a run that was left for another branch, which began earlier
+            last = max((step for key, step in self._last.items() if key.what == "train"), default=-1)
+            pulse["step"] = max(pulse["step"], last + 1)
+        pulse["error"] = mask("".join(traceback.format_exception(error))[-20_000:]) if error is not None else ""
         self._writer.set(self.uid, **pulse)
         self._seconds, self._end = pulse["seconds"], pulse
         self._began = 0.0
@@ -223,11 +232,11 @@ class Recorder:
         session, began = self._session, self._began
         # where nobody looks the status stands still
         status = session._desk.stated()
-        notices = [{"source": each.source, "message": each.message} for each in session.notices[-20:]]
+        notices = [{"source": each.source, "message": mask(each.message)} for each in session.notices[-20:]]
         return {
             "step": session.step,
             "state": status.state if status.state in ("compiling", "running", "paused") else "running",
-            "message": status.message,
+            "message": mask(status.message),
             "seconds": self._seconds + (time.perf_counter() - began if began else 0.0),
             "status": json.dumps(plain(asdict(status)) | {"rules": session.dashboard.rules}),
             "notices": json.dumps(notices),
@@ -297,7 +306,10 @@ class Recorder:
 
     def _aside(self, name: str, job: Callable[[], Any]) -> None:
         def failed(message: str, details: str) -> None:
-            self._session.notices.append(Notice("track", f"{name.split()[-1]} was not recorded: {message}", details))
+            told = f"{name.split()[-1]} was not recorded: {message}"
+            if told not in self._told:
+                self._told.add(told)
+                self._session.notices.append(Notice("track", told, details))
 
         worker.do(name, job, failed)
 
@@ -306,6 +318,8 @@ class Recorder:
         if trouble and trouble != self._told_trouble:
             self._session.notices.append(Notice("track", trouble))
         self._told_trouble = trouble or self._told_trouble
+        while self._writer.dropped:
+            self._session.notices.append(Notice("track", f"not recorded: {self._writer.dropped.popleft()}"))
         if self._writer.lost:
             self._told_trouble = f"{self._writer.lost:,} rows were given up, since too many were waiting for the disk."
             self._session.notices.append(Notice("track", self._told_trouble))

@@ -5,8 +5,11 @@ It leaves ``experiments-light.png`` and ``experiments-dark.png`` in ``.artifacts
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Locator, Page
 
 from ._lab import Lab
 from .conftest import one_page
@@ -42,6 +45,15 @@ session
 STEP = "Number(document.querySelector('.nnw-status b').textContent.replaceAll(',', ''))"
 
 
+def _in_view_until(page: Page, card: Locator, done: Callable[[], bool]) -> None:
+    """Wait with the card in view: what is out of it is not drawn, and the notebook scrolls when a cell begins or ends."""
+    deadline = time.monotonic() + 180
+    while not done():
+        assert time.monotonic() < deadline, card.inner_text()
+        card.scroll_into_view_if_needed()
+        page.wait_for_timeout(250)
+
+
 def test_an_experiment_is_tried_beside_a_busy_cell_and_another_is_stopped(chromium: Browser, lab: Lab) -> None:
     with one_page(chromium, lab) as notebook:
         page = notebook.page
@@ -60,7 +72,7 @@ def test_an_experiment_is_tried_beside_a_busy_cell_and_another_is_stopped(chromi
         page.wait_for_function(f"() => {STEP} > 50", timeout=120_000)
         choose.select_option("learning rate range")
         run.click()
-        card.locator("svg").first.wait_for(timeout=180_000)
+        _in_view_until(page, card, lambda: card.locator("svg").count() > 0)
         assert notebook.busy(1)
         assert "learning rate" in card.locator(".nnw-exploration").inner_text()
         # the run has gone on meanwhile
@@ -72,10 +84,7 @@ def test_an_experiment_is_tried_beside_a_busy_cell_and_another_is_stopped(chromi
             "() => /of \\d+, about/.test(document.querySelector('.nnw-controls').innerText)", timeout=180_000
         )
         stop.click()
-        page.wait_for_function(
-            "() => Array.from(document.querySelectorAll('.nnw-exploration')).some(e => /stopped early/.test(e.innerText))",
-            timeout=180_000,
-        )
+        _in_view_until(page, card, lambda: "stopped early" in card.locator(".nnw-exploration").inner_text())
         page.locator(".nnw-controls button").filter(has_text="Stop").first.click()
         notebook.wait_for(1)
         choose.select_option("learning rate range")

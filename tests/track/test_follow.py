@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,7 +108,8 @@ def test_losses_arrive_while_it_trains_and_so_does_its_end(train, tmp_path):
     assert follower.history["train/loss"].steps.tolist() == steps.tolist() == list(range(400))
     np.testing.assert_array_equal(follower.history["train/loss"].values, values)
     assert follower.history.histogram("gradient/histogram") is not None
-    assert follower.findings == Store().run(1).findings
+    # nothing can be tried from here
+    assert follower.findings == tuple(replace(each, change=None) for each in Store().run(1).findings)
 
 
 def test_a_killed_run_is_said_to_be_killed_and_keeps_what_came(train):

@@ -315,7 +315,7 @@ class TestRefusals:
         found, shown = again(run, home)
         told = "step 1: other parameters were put in; step 2: the learning rate was multiplied by hand"
         for text in (shown, found.words):
-            assert "a secret in the code was masked by ***: the rerun may fail there." in text
+            assert "a secret in the code was masked by ***: what needs it fails." in text
             assert f"what was done by hand can't be repeated ({told})." in text
 
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,6 +227,85 @@ def test_a_store_that_is_taken_away_is_told(home: Path) -> None:
     trained.run(50)
     assert trained.step == 100
     assert any("taken away" in notice.message for notice in trained.notices), trained.notices
+    assert trained.record is None
+    # who begins now begins a new store
+    assert session(name="after").run(5).record.name == "after"
+
+
+def test_another_store_in_its_place_gets_nothing_of_an_older_run(home: Path) -> None:
+    trained = session(name="older").run(50)
+    (home / "runs.db").rename(home / "elsewhere.db")
+    _rest(feed(home, 20))
+    trained.run(50)
+    assert any("taken away" in notice.message for notice in trained.notices) and trained.record is None
+    assert [run.name for run in Store(home).runs()] == ["fed"]
+
+
+def test_what_no_store_can_hold_does_not_keep_back_the_rest(home: Path) -> None:
+    def broken() -> Any:
+        yield np.ones((4, 3), np.float32)
+        raise OSError("photo\udcff.png")
+
+    failing = nnw.Session(
+        nnw.Objective(lambda params, batch: params["w"].sum(), {"w": jnp.zeros(3)}), optax.sgd(0.1), broken()
+    )
+    with pytest.raises(OSError, match="photo"):
+        failing.run(5)
+    assert failing.record.state == "failed" and "photo?.png" in failing.record.error
+    store = writers.writer(home / "runs.db")
+    store.change(lambda connection: connection.execute("INSERT INTO tags VALUES (?, ?)", (1, object())))
+    trained = session().run(20)
+    assert trained.record.state == "finished"
+    assert any("not recorded:" in notice.message for notice in trained.notices), trained.notices
+
+
+def test_a_secret_in_a_traceback_is_masked(home: Path) -> None:
+    def connect() -> Any:
+        yield np.ones((4, 3), np.float32)
+        raise ConnectionError("no answer from postgres://me:hunter2secret@host/db")
+
+    failing = nnw.Session(
+        nnw.Objective(lambda params, batch: params["w"].sum(), {"w": jnp.zeros(3)}), optax.sgd(0.1), connect()
+    )
+    with pytest.raises(ConnectionError):
+        failing.run(5)
+    run = failing.record
+    assert "hunter2secret" not in f"{run.error}{run.message}{run.notices}" and "no answer from" in run.error
+
+
+def test_a_sign_of_life_that_comes_late_does_not_wake_a_run(home: Path) -> None:
+    trained = session().run(5)
+    uid = trained.record.uid
+    store = writers.writer(home / "runs.db")
+    store._pulses[uid] = lambda: {"state": "running"}
+    store._beat()
+    store.rest(uid)
+    assert trained.record.state == "finished"
+
+
+def test_nobody_waits_for_a_disk_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("NNWIDGETS_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.delenv("NNWIDGETS_TRACK", raising=False)
+    trained = session().run(1)
+    waited = []
+    monkeypatch.setattr(threading.Condition, "wait_for", _noting(waited, threading.Condition.wait_for))
+    for _ in range(3):
+        trained.run(1)
+    assert sum(waited) < 1.0, waited
+    told = [notice.message for notice in trained.notices if notice.source == "track"]
+    assert len(told) == len(set(told))
+
+
+def _noting(waited: list[float], wait_for: Any) -> Any:
+    def noted(*about: Any, **more: Any) -> Any:
+        started, mine = time.perf_counter(), threading.current_thread() is threading.main_thread()
+        try:
+            return wait_for(*about, **more)
+        finally:
+            waited.append(time.perf_counter() - started if mine else 0.0)
+
+    return noted
 
 
 def test_a_store_of_another_version_or_of_something_else_is_refused_unharmed(home: Path) -> None:
@@ -245,5 +325,5 @@ def test_a_store_of_another_version_or_of_something_else_is_refused_unharmed(hom
 
 
 def test_track_is_refused_where_it_is_no_place() -> None:
-    with pytest.raises(ValueError, match="track must be True, False or where to send runs"):
+    with pytest.raises(ValueError, match=r"track must be True, False .* or where to send runs"):
         session(track=3)

@@ -78,7 +78,7 @@ def _unusable(facts: dict[str, Any]) -> list[str]:
 def _warnings(run: Any, facts: dict[str, Any]) -> list[str]:
     found = []
     if _hides_secrets(facts):
-        found.append("a secret in the code was masked by ***: the rerun may fail there.")
+        found.append("a secret in the code was masked by ***: what needs it fails.")
     interventions = [f"step {each['step']}: {each['what']}" for each in facts.get("interventions") or ()]
     steps, values = run.rows("run/multiplier")
     moved = steps[(values != 1).any(axis=1)] if len(steps) else steps

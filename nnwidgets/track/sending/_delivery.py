@@ -130,7 +130,8 @@ def _at_work(sender: dict[str, Any], tried: float) -> bool:
     if sender["host"] != socket.gethostname():
         return time.time() - tried < SILENCE
     try:
-        # a number is given again to another process
-        return abs(psutil.Process(sender["pid"]).create_time() - sender["started"]) < 1.0
+        # a number is given again to another process, and one that was killed stays until its parent has asked after it
+        process = psutil.Process(sender["pid"])
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - sender["started"]) < 1.0
     except psutil.Error:
         return False

@@ -42,10 +42,14 @@ class Writer:
     Attributes:
         trouble: why nothing can be written now, or "".
         lost: rows that were given up, since too many were waiting.
+        dropped: what could not be written on any disk, and why.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.trouble, self.lost = path, "", 0
+        self.dropped: deque[str] = deque(maxlen=20)
+        # which file it was that runs were begun in
+        self._file: tuple[int, int] | None = None
         # deques: other threads append while this one's thread takes away
         self._changes: deque[Change] = deque()
         self._rows: deque[tuple[Key, int, bytes]] = deque()
@@ -64,7 +68,7 @@ class Writer:
 
     def begin(self, uid: str, row: dict[str, Any], pulse: Callable[[], dict[str, Any]]) -> None:
         """A new run; `pulse` gives columns that change while it lives, and is asked twice a second."""
-        columns = ", ".join(row)
+        columns, row = ", ".join(row), {name: _storable(value) for name, value in row.items()}
         marks = ", ".join("?" * len(row))
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -84,6 +88,7 @@ class Writer:
     def rest(self, uid: str) -> None:
         """A run stands still."""
         self._pulses.pop(uid, None)
+        self.change(lambda connection: self._chunks.forget(uid))
 
     def add(self, key: Key, step: int, row: bytes) -> None:
         """One row of a series; quick."""
@@ -91,12 +96,12 @@ class Writer:
 
     def set(self, uid: str, **columns: Any) -> None:
         """Change columns of a run's row."""
-        marks = ", ".join(f"{name} = ?" for name in columns)
-        self.change(
-            lambda connection: connection.execute(
-                f"UPDATE runs SET {marks} WHERE id = ?", (*columns.values(), self._numbers[uid])
-            )
-        )
+        self._set(uid, "", columns)
+
+    def _set(self, uid: str, condition: str, columns: dict[str, Any]) -> None:
+        marks, values = ", ".join(f"{name} = ?" for name in columns), [_storable(value) for value in columns.values()]
+        query = f"UPDATE runs SET {marks} WHERE id = ?{condition}"
+        self.change(lambda connection: connection.execute(query, (*values, self._numbers[uid])))
 
     def state(self, uid: str, section: str, content: Any) -> None:
         """Put down a section of a run's facts."""
@@ -119,13 +124,20 @@ class Writer:
         """The number under which users know a run; None until it is written."""
         return self._numbers.get(uid)
 
-    def flush(self, seconds: float = 2.0) -> bool:
-        """Wait until all that was given so far is written; False if that takes longer."""
+    def flush(self, seconds: float = 2.0, *, patient: bool = False) -> bool:
+        """Wait until all that was given so far is written; False if that takes longer.
+
+        Args:
+            seconds: to wait at most.
+            patient: also while the disk does not do its part, which nobody should wait for at every call.
+        """
         with self._done:
             self._asked += 1
             mine = self._asked
             self._wake.set()
-            return self._done.wait_for(lambda: self._answered >= mine, seconds)
+            hopeless = lambda: self._over or (bool(self.trouble) and not patient)  # noqa: E731
+            self._done.wait_for(lambda: self._answered >= mine or hopeless(), seconds)
+            return self._answered >= mine
 
     @property
     def waiting(self) -> int:
@@ -135,7 +147,7 @@ class Writer:
     def close(self, seconds: float) -> None:
         """Write what waits, and leave one tidy file."""
         if self.waiting:
-            self.flush(seconds)
+            self.flush(seconds, patient=True)
         self._over = True
         self._wake.set()
         self._thread.join(1.0)
@@ -146,15 +158,14 @@ class Writer:
             self._wake.wait(_EVERY if self._pulses or self.waiting else _IDLE)
             self._wake.clear()
             asked = self._asked
-            if time.monotonic() - beat > _HEARTBEAT:
+            if time.monotonic() - beat > _HEARTBEAT and not self.trouble:
                 beat = time.monotonic()
                 self._beat()
             try:
                 self._write()
             except Exception as error:
                 # not only of SQLite: the thread must not end while somebody counts on it
-                self.trouble = _told(error, self.path)
-                self._thin()
+                self._failed(error)
                 self._wake.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
                 continue
@@ -168,7 +179,17 @@ class Writer:
     def _beat(self) -> None:
         for uid, pulse in list(self._pulses.items()):
             with contextlib.suppress(Exception):
-                self.set(uid, heartbeat=time.time(), **pulse())
+                # the run may have ended since it was asked
+                self._set(uid, " AND ended IS NULL", {"heartbeat": time.time(), **pulse()})
+
+    def _failed(self, error: Exception) -> None:
+        with self._done:
+            self.trouble = _told(error, self.path)
+            # what stood in a file that is gone cannot be continued in another one
+            self._over = self._over or isinstance(error, _Gone)
+            self._numbers = {} if self._over else self._numbers
+            self._thin()
+            self._done.notify_all()
 
     def _write(self) -> None:
         """One transaction for all that waits."""
@@ -180,15 +201,21 @@ class Writer:
             return
         if self._connection is None:
             self._connection = connect(self.path, create=True)
-        elif not self.path.exists():
-            raise StoreError(f"{self.path} was taken away while runs were written into it: they are lost from here on.")
+            known = self._file
+            self._file = _identity(self.path)
+            if known not in (None, self._file):
+                raise _Gone(self.path)
+        elif _identity(self.path) != self._file:
+            raise _Gone(self.path)
         connection, known = self._connection, dict(self._numbers)
         try:
             connection.execute("BEGIN IMMEDIATE")
             for change in changes:
-                change(connection)
+                self._apply(lambda change=change: change(connection))
             for key, part in _by_series(rows).items():
-                self._chunks.write(connection, self._numbers[key.uid], key, part)
+                self._apply(
+                    lambda key=key, part=part: self._chunks.write(connection, self._numbers[key.uid], key, part)
+                )
             connection.execute("COMMIT")
         except BaseException:
             self._numbers = known
@@ -200,6 +227,15 @@ class Writer:
             raise
         self._chunks.commit()
         self._waiting = [], []
+
+    def _apply(self, change: Callable[[], None]) -> None:
+        """What the disk refuses is tried again with all the rest; what cannot be written at all must not hold it up."""
+        try:
+            change()
+        except Exception as error:
+            if isinstance(error, OSError) or type(error) in (sqlite3.OperationalError, sqlite3.DatabaseError):
+                raise
+            self.dropped.append(f"{type(error).__name__}: {error}")
 
     def _close(self) -> None:
         """The next try opens the file anew: it may have gone, or come back."""
@@ -215,6 +251,26 @@ class Writer:
             kept = single if len(single) < len(rows) else rows[len(rows) // 2 :]
             self.lost += len(rows) - len(kept)
             self._waiting = changes, kept
+
+
+class _Gone(StoreError):
+    """The file that was written into is not there any more, or another one lies in its place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} was taken away while runs were written into it: they are lost from here on.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _storable(value: Any) -> Any:
+    """SQLite takes no half of a surrogate pair, which stands in the name of a file that is not UTF-8."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _drawn(waiting: deque[Any]) -> list[Any]:
