@@ -45,7 +45,9 @@ _CALLED = re.compile(rf"(\w{{1,100}})\(\s*({_TEXTS})\s*[,)]", re.DOTALL)
 _SHELL_BEFORE = re.compile(r"(?:(?:%env|%set_env|\bexport) {1,4}|--(?:\w{1,30}-){0,9})\Z")
 _SHELL = re.compile(r"""(\w{1,100}(?:-\w{1,100}){0,9})(?:=|[ ]+)([^\s"'$={}]+)""")
 
-_ALWAYS_SECRET = re.compile(r"secret|passw(?:or)?d|passphrase|pwd|credential|(?:api|access|private)_?key", re.IGNORECASE)
+_ALWAYS_SECRET = re.compile(
+    r"secret|passw(?:or)?d|passphrase|pwd|credential|(?:api|access|private)_?key", re.IGNORECASE
+)
 _ONLY_ABOUT = re.compile(
     r"(?:hash|digest|checksum|sha\d*|md5|path|file|folder|dir|name|field|column|label|env|url|type|prompt)\d*$",
     re.IGNORECASE,
