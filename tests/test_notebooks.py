@@ -37,13 +37,14 @@ def test_ten_lines_of_the_readme_run() -> None:
     assert names["session"].step == 3
 
 
-def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
+def test_the_readmes_other_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import jax
     import jax.numpy as jnp
     import numpy as np
     import optax
 
     import nnwidgets as nnw
+    from nnwidgets.track._worker import worker
 
     def loss_fn(params: Any, batch: Any) -> Any:
         return jnp.mean((batch @ params["in"]) ** 2)
@@ -57,7 +58,7 @@ def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
         "batches": batches,
         "held_out": batches,
     }
-    _, own_code, own_parts, column, inside, explore, schedules, wrong, checks, back, own_loop = re.findall(
+    _, own_code, own_parts, column, inside, explore, schedules, wrong, checks, back, track, own_loop = re.findall(
         r"```python\n(.*?)```", README, re.DOTALL
     )
     exec(own_code.replace("1_000", "3"), names)
@@ -85,6 +86,14 @@ def test_the_readmes_other_code_runs(tmp_path: Path) -> None:
         back = back.replace(there, here)
     exec(back, names)
     assert names["session"].step == 11 and names["session"].history.branches[0].step == 2
+    monkeypatch.setenv("NNWIDGETS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NNWIDGETS_TRACK", raising=False)
+    for _ in range(2):
+        recorded = nnw.Session(names["objective"], tx, batches, validation=batches, validation_every=2).run(5)
+    assert recorded.record.id == 2 and worker.drain(20)
+    exec(
+        track.replace("compare(3, 5)", "compare(1, 2)").replace("runs()[3]", "runs()[1]"), names | {"session": recorded}
+    )
     head, body = own_loop.split("\n\n", 1)
     exec(head, names)
 

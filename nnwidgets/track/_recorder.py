@@ -27,9 +27,9 @@ from .facts import _environment, _model, _optimizer
 from .facts._fingerprint import Fingerprint
 from .sending import _sender
 from .sources import _code
+from .sources._secrets import mask
 from .store import _states
 from .store._chunks import Key
-from .sources._secrets import mask
 from .store._run import Run
 from .store._schema import StoreError
 from .store._store import Store

@@ -49,7 +49,8 @@ class Tracking:
     def __init__(self, session: Session, setting: Setting, wanted: bool | str) -> None:
         if not isinstance(wanted, (bool, str)) or wanted == "":
             raise ValueError(
-                f'track must be True, False (keeps no record) or where to send runs, such as "mlflow:http://127.0.0.1:5000"; got {wanted!r}.'
+                "track must be True, False (keeps no record) or where to send runs, such as "
+                f'"mlflow:http://127.0.0.1:5000"; got {wanted!r}.'
             )
         stated = os.environ.get("NNWIDGETS_TRACK", "")
         if wanted is True and stated:
