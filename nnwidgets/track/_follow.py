@@ -87,27 +87,18 @@ class Follower:
         """The panels, without controls."""
         if self._dashboard is None:
             from nnwidgets.panels import (
+                DEFAULT_PANELS,
+                Checklist,
                 Dashboard,
-                Findings,
-                GradientCheck,
-                GradientNorms,
-                Histograms,
-                LayerHeatmap,
-                LossCurve,
-                UnitHealth,
-                UpdateRatio,
+                Experiments,
+                LookInside,
+                Network,
+                RunsTable,
             )
 
-            panels = (
-                LossCurve,
-                Findings,
-                GradientNorms,
-                UpdateRatio,
-                LayerHeatmap,
-                UnitHealth,
-                Histograms,
-                GradientCheck,
-            )
+            # what steers, or draws what no saved history holds
+            elsewhere = (Experiments, Network, LookInside, RunsTable, Checklist)
+            panels = [each for each in DEFAULT_PANELS if each not in elsewhere]
             self._dashboard = Dashboard(self.history, lambda command: None, panels)
         return self._dashboard
 

@@ -67,7 +67,8 @@ class Recorder:
         self._seconds, self._began = 0.0, 0.0
         self._keys: dict[tuple[str, ...], Key] = {}
         self._last: dict[Key, int] = {}
-        self._told_trouble = self._told_delivery = self._findings = ""
+        self._findings = ""
+        # the notices that were given
         self._told: set[str] = set()
         self._nan_at: int | None = None
         self._cell: Any = None
@@ -212,7 +213,12 @@ class Recorder:
     def _close(self, state: str, message: str, error: BaseException | None = None) -> None:
         self._take_findings()
         self._writer.rest(self.uid)
-        pulse = self._pulse() | {"state": state, "message": message, "ended": time.time(), "heartbeat": time.time()}
+        pulse = self._pulse() | {
+            "state": state,
+            "message": mask(message),
+            "ended": time.time(),
+            "heartbeat": time.time(),
+        }
         if state != "nan":
             # of a run that was left for another branch, which began earlier
             last = max((step for key, step in self._last.items() if key.what == "train"), default=-1)
@@ -305,32 +311,29 @@ class Recorder:
         self._aside(f"{uid} {section}", lambda: self._writer.state(uid, section, describe()))
 
     def _aside(self, name: str, job: Callable[[], Any]) -> None:
-        def failed(message: str, details: str) -> None:
-            told = f"{name.split()[-1]} was not recorded: {message}"
-            if told not in self._told:
-                self._told.add(told)
-                self._session.notices.append(Notice("track", told, details))
+        what = name.split()[-1]
+        worker.do(name, job, lambda message, details: self._tell(f"{what} was not recorded: {message}", details))
 
-        worker.do(name, job, failed)
+    def _tell(self, words: str, details: str = "") -> None:
+        """A notice, once."""
+        if words not in self._told:
+            self._told.add(words)
+            self._session.notices.append(Notice("track", words, details))
 
     def _tell_trouble(self) -> None:
-        trouble = self._writer.trouble
-        if trouble and trouble != self._told_trouble:
-            self._session.notices.append(Notice("track", trouble))
-        self._told_trouble = trouble or self._told_trouble
+        if self._writer.trouble:
+            self._tell(self._writer.trouble)
         while self._writer.dropped:
-            self._session.notices.append(Notice("track", f"not recorded: {self._writer.dropped.popleft()}"))
+            self._tell(f"not recorded: {self._writer.dropped.popleft()}")
         if self._writer.lost:
-            self._told_trouble = f"{self._writer.lost:,} rows were given up, since too many were waiting for the disk."
-            self._session.notices.append(Notice("track", self._told_trouble))
+            self._tell(f"{self._writer.lost:,} rows were given up, since too many were waiting for the disk.")
             self._writer.lost = 0
 
     def _tell_delivery(self, uid: str) -> None:
         for each in self._store.run(uid).deliveries:
-            told = f"not sent to {each['target']} yet: {each['error']} It is kept, and sent later: nnwidgets runs send."
-            if each["error"] and each["state"] != "sent" and told != self._told_delivery:
-                self._told_delivery = told
-                self._session.notices.append(Notice("track", told))
+            if each["error"] and each["state"] != "sent":
+                kept = "It is kept, and sent later: nnwidgets runs send."
+                self._tell(f"not sent to {each['target']} yet: {each['error']} {kept}")
 
     def _send(self, target: str) -> None:
         uid, store = self.uid, self._store

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from ..store._lives import lives
 from ..store._run import Run
 from ..store._store import Store
 
@@ -127,11 +128,4 @@ def _me() -> dict[str, Any]:
 
 
 def _at_work(sender: dict[str, Any], tried: float) -> bool:
-    if sender["host"] != socket.gethostname():
-        return time.time() - tried < SILENCE
-    try:
-        # a number is given again to another process, and one that was killed stays until its parent has asked after it
-        process = psutil.Process(sender["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - sender["started"]) < 1.0
-    except psutil.Error:
-        return False
+    return lives(sender["host"], sender["pid"], sender["started"], tried, SILENCE)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections import Counter
 from functools import lru_cache
+
+from ._plain_python import parses
 
 _MASK = "***"
 
@@ -72,7 +73,7 @@ def mask(text: str) -> str:
     """
     masked = _with(text, _MASK)
     # A name that only looks like a key must stay a name.
-    return masked if masked == text or _parses(masked) or not _parses(text) else _with(text, "masked")
+    return masked if masked == text or parses(masked) or not parses(text) else _with(text, "masked")
 
 
 def _with(text: str, word: str) -> str:
@@ -151,11 +152,3 @@ def _entropy(text: str) -> float:
     """Bits a letter."""
     counts = Counter(text).values()
     return -sum(count / len(text) * math.log2(count / len(text)) for count in counts)
-
-
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True

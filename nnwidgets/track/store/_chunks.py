@@ -70,7 +70,7 @@ class Rows:
         """It has not."""
         self._changed = {}
 
-    def covered(self, connection: sqlite3.Connection, run: int, uid: str, last: dict[Key, int]) -> None:
+    def covered(self, connection: sqlite3.Connection, run: int, last: dict[Key, int]) -> None:
         """A saved history holds what is not later than `last`: such chunks go, those of single numbers excepted."""
         for key, step in last.items():
             if key.layers != ("",):

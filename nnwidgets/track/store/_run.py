@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from nnwidgets.records import Finding, History, Status
 
 from . import _states, _texts
+from ._lives import lives
+from ._tables import tables
 from ._told import told
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ class Run:
         self.pid: int = row["pid"]
         self.note: str = row["note"]
         self._row = row
-        self.state: str = "killed" if row["state"] in LIVE and not _breathes(row) else row["state"]
+        self.state: str = "killed" if row["state"] in LIVE and not _goes_on(row) else row["state"]
 
     @property
     def alive(self) -> bool:
@@ -149,7 +147,8 @@ class Run:
             steps (n,), ascending, and values (n, layers) in the precision that they came in; empty if there are none.
         """
         what, _, reading = name.rpartition("/")
-        own = [each for each in self._tables() if each.what == what and reading in each.readings]
+        with self.store.connect() as connection:
+            own = [each for each in tables(connection, self.id, what) if reading in each.readings]
         steps, values = (own[0].steps, own[0].values[:, own[0].readings.index(reading)]) if own else _nothing()
         if self.parent is None or self.branched_at is None:
             return steps, values
@@ -190,8 +189,8 @@ class Run:
             return -1 if row is None else row[0]
 
         with self.store.connect() as connection:
-            tables = _tables(connection, self.id, newest)
-        for table in tables:
+            found = tables(connection, self.id, known=newest)
+        for table in found:
             if table.what == "data":
                 continue
             writer = history.table(table.what, table.readings, table.layers)
@@ -260,62 +259,15 @@ class Run:
         with self.store.connect() as connection:
             connection.execute(query, values)
 
-    def _tables(self) -> list[_Table]:
-        with self.store.connect() as connection:
-            return _tables(connection, self.id)
-
     def __repr__(self) -> str:
         ago = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.created))
         return f"Run({self.id}, {self.name!r}, {self.state} at step {self.step}, {ago})"
-
-
-class _Table:
-    """Readings that come together: steps (n,), values (n, readings, layers)."""
-
-    def __init__(self, what: str, readings: str, layers: str, dtype: str, chunks: list[tuple[bytes, bytes]]) -> None:
-        self.what, self.readings, self.layers = what, tuple(json.loads(readings)), tuple(json.loads(layers))
-        steps = np.frombuffer(b"".join(each for each, _ in chunks), np.int64)
-        values = np.frombuffer(b"".join(each for _, each in chunks), dtype)
-        values = values.reshape(len(steps), len(self.readings), len(self.layers))
-        # a step that was read twice counts as it was read last
-        _, place = np.unique(steps[::-1], return_index=True)
-        order = len(steps) - 1 - place
-        self.steps, self.values = steps[order], values[order]
-
-
-def _tables(
-    connection: sqlite3.Connection, run: int, known: Callable[[str, tuple[str, ...]], int] = lambda what, readings: -1
-) -> list[_Table]:
-    """All that is kept of each series, or the chunks with what is later than the steps that are known already."""
-    found = connection.execute("SELECT id, what, readings, layers, dtype FROM series WHERE run = ?", (run,)).fetchall()
-    return [
-        _Table(what, readings, layers, dtype, _chunks(connection, series, known(what, tuple(json.loads(readings)))))
-        for series, what, readings, layers, dtype in found
-    ]
-
-
-def _chunks(connection: sqlite3.Connection, series: int, known: int) -> list[tuple[bytes, bytes]]:
-    """From the newest back, so that what is known already is not read again."""
-    query, found = "SELECT last, steps, rows FROM chunks WHERE series = ? ORDER BY id DESC", []
-    for last, steps, rows in connection.execute(query, (series,)):
-        if last <= known:
-            break
-        found.append((steps, rows))
-    return found[::-1]
 
 
 def _nothing() -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     return np.empty(0, np.int64), np.empty((0, 1), np.float32)
 
 
-def _breathes(row: dict[str, Any]) -> bool:
+def _goes_on(row: dict[str, Any]) -> bool:
     """Whether a run that says it goes on can do so."""
-    if row["host"] != socket.gethostname():
-        return time.time() - row["heartbeat"] < SILENCE
-    try:
-        process = psutil.Process(row["pid"])
-        # a number is given again to another process; one that nobody has buried yet is dead all the same
-        same = abs(process.create_time() - row["process_started"]) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return lives(row["host"], row["pid"], row["process_started"], row["heartbeat"], SILENCE)

@@ -114,7 +114,7 @@ class Writer:
 
     def covered(self, uid: str, last: dict[Key, int]) -> None:
         """A saved history holds what is not later than `last`."""
-        self.change(lambda connection: self._chunks.covered(connection, self._numbers[uid], uid, last))
+        self.change(lambda connection: self._chunks.covered(connection, self._numbers[uid], last))
 
     def change(self, change: Change) -> None:
         """Do this in its turn."""
