@@ -59,7 +59,9 @@ session = nnw.Session(nnw.Objective(loss_fn, params), optax.adam(1e-2), [(images
 session
 """
 STEP = "Number(document.querySelector('.nnw-status b').textContent.replaceAll(',', ''))"
-CARD = "document.querySelector('.nnw-table').closest('.nnw-card')"
+# the dashboard has a table of runs as well
+TABLE = ".nnw-table:not(.nnw-runs-table)"
+CARD = f"document.querySelector('{TABLE}').closest('.nnw-card')"
 RUN = "session.run(1_000_000)"
 
 
@@ -70,7 +72,7 @@ def test_a_planted_fault_is_found_by_a_click_while_the_cell_is_busy(chromium: Br
         notebook.open([MODEL, RUN, "session.findings"])
         notebook.run(0)
         dashboard = page.locator(".nnw").first
-        check, table = dashboard.locator("button").filter(has_text="Check gradients"), dashboard.locator(".nnw-table")
+        check, table = dashboard.locator("button").filter(has_text="Check gradients"), dashboard.locator(TABLE)
         # before the first step: in the background, the kernel stays free
         check.click()
         table.wait_for(timeout=120_000)
@@ -85,7 +87,7 @@ def test_a_planted_fault_is_found_by_a_click_while_the_cell_is_busy(chromium: Br
         found = verdicts(table)
         assert {found["strokes/w"], found["strokes/b"], found["shapes/w"], found["shapes/b"]} == {"wrong"}
         assert {found["hidden/w"], found["digit/w"], found["digit/b"]} <= {"ok", "kink"}
-        card = dashboard.locator(".nnw-card").filter(has=page.locator(".nnw-table"))
+        card = dashboard.locator(".nnw-card").filter(has=page.locator(TABLE))
         assert "cause: custom_vjp swish at cell [1]:" in card.inner_text()
         page.locator(".nnw-controls button").filter(has_text="Stop").first.click()
         notebook.wait_for(1)
