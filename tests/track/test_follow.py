@@ -121,7 +121,9 @@ def test_a_killed_run_is_said_to_be_killed_and_keeps_what_came(train):
     wait(lambda: follower.update().run.state == "killed", "its death")
     assert (follower.status.state, follower.run.alive) == ("stopped", False)
     assert f"killed: its process {process.pid} on" in follower.status.message
-    assert follower.status.step == follower.history.latest("train/loss")[0] + 1
+    # a step counts when it has been sent off, its loss comes once the device has it: the last second of them may be lost
+    ahead = follower.status.step - (follower.history.latest("train/loss")[0] + 1)
+    assert 0 <= ahead <= 100
     assert "run 1 (elsewhere) was killed; it trained in process" in repr(follower)
     assert losses(follower) >= 20
     assert_equal(follower.history, Store().run(1).history(), saved=False)
