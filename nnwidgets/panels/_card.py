@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import traceback
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import ipywidgets
 
 from nnwidgets.records import Finding, History
 
+from ._text import escape, literal
 from ._theme import waiting
 
 
@@ -36,8 +36,8 @@ class Card:
         except Exception:
             title, body = getattr(make, "title", "") or getattr(make, "__name__", "panel"), ipywidgets.HTML()
             self._fail()
-        self._text = title
-        self._title = ipywidgets.Button(description=f"▾ {title}", tooltip="Open or close").add_class("nnw-title")
+        self._text = literal(title)
+        self._title = ipywidgets.Button(description=f"▾ {self._text}", tooltip="Open or close").add_class("nnw-title")
         self._title.on_click(lambda _: self._toggle(opened))
         self._body = ipywidgets.VBox([body], layout={"overflow": "visible", "flex": "0 0 auto"}).add_class("nnw-hidden")
         self.widget = ipywidgets.VBox([self._title, self._notice, self._body])
@@ -79,7 +79,7 @@ class Card:
 
     def _fail(self) -> None:
         self.broken = True
-        text = html.escape(traceback.format_exc(limit=-4))
+        text = escape(traceback.format_exc(limit=-4))
         self._notice.value = (
             '<div class="nnw-error"><b>This panel failed; the run and the other panels go on.</b> To try it again, '
             f"close and open it.<details><summary>what went wrong</summary><pre>{text}</pre></details></div>"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import html
 import math
 
 from nnwidgets.records import TensorCheck
 from nnwidgets.records import reading as words_of
 
+from ._text import escape
 from ._theme import number
 
 SIZE, EDGE = 250, 46
 
 
 def picture(tensor: TensorCheck) -> str:
-    """A point a direction or coordinate: right ones lie on the diagonal. At a kink, the two one-sided slopes below it."""
+    """A point a direction or coordinate: right ones lie on the diagonal, wrong ones are red crosses.
+
+    At a kink, the two one-sided slopes stand below it.
+    """
     pairs = [
         (a, n, label)
         for a, n, label in zip(tensor.analytic, tensor.numeric, tensor.sampled, strict=True)
@@ -22,7 +25,7 @@ def picture(tensor: TensorCheck) -> str:
     ]
     below = _below(tensor)
     if not pairs:
-        return f'<div class="nnw-note">{html.escape(below or "nothing was sampled")}</div>'
+        return f'<div class="nnw-note">{escape(below or "nothing was sampled")}</div>'
     low = min(min(a, n) for a, n, _ in pairs)
     high = max(max(a, n) for a, n, _ in pairs)
     margin = 0.08 * (high - low) or abs(high) or 1.0
@@ -36,9 +39,8 @@ def picture(tensor: TensorCheck) -> str:
 
     bad = tensor.verdict in ("wrong", "non-finite")
     points = "".join(
-        f'<circle cx="{across(a):.1f}" cy="{up(n):.1f}" r="{4 if label == "direction" else 3}" '
-        f'class="{"nnw-bad" if bad and not math.isclose(a, n, rel_tol=1e-4, abs_tol=1e-9) else ""}">'
-        f"<title>{html.escape(_name(label))}: analytic {number(a, 5)}, numeric {number(n, 5)}</title></circle>"
+        _point(across(a), up(n), bad and not math.isclose(a, n, rel_tol=1e-4, abs_tol=1e-9), label)
+        + f"<title>{escape(_name(label))}: analytic {number(a, 5)}, numeric {number(n, 5)}</title></circle>"
         for a, n, label in pairs
     )
     zero = "".join(
@@ -60,11 +62,11 @@ def picture(tensor: TensorCheck) -> str:
         f'<text x="{(SIZE + EDGE) / 2}" y="{SIZE - 4}" text-anchor="middle">analytic</text>'
         f'<text x="10" y="{middle}" text-anchor="middle" transform="rotate(-90 10 {middle})">numeric</text>'
     )
-    alt = f"numeric against analytic derivatives of {html.escape(tensor.path)}"
+    alt = f"numeric against analytic derivatives of {escape(tensor.path)}"
     return (
         f'<svg class="nnw-picture" viewBox="0 0 {SIZE} {SIZE}" width="{SIZE}" height="{SIZE}" role="img" aria-label="{alt}">'
         f"{zero}{diagonal}{points}{ticks}{labels}</svg>"
-        f'<div class="nnw-note">{html.escape(below)}</div>'
+        f'<div class="nnw-note">{escape(below)}</div>'
     )
 
 
@@ -78,6 +80,16 @@ def _below(tensor: TensorCheck) -> str:
     if tensor.words:
         parts.append(tensor.words)
     return "; ".join(parts)
+
+
+def _point(x: float, y: float, bad: bool, label: str) -> str:
+    """A circle, up to its title; one that is bad lies under a cross."""
+    size = 4 if label == "direction" else 3
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="{"nnw-bad" if bad else ""}">'
+    if not bad:
+        return circle
+    wide = 2 * size + 4
+    return f'<path d="M{x - size - 2:.1f} {y - size - 2:.1f}l{wide} {wide}m0 {-wide}l{-wide} {wide}"/>{circle}'
 
 
 def _name(label: str) -> str:

@@ -11,6 +11,7 @@ import traitlets
 from nnwidgets.records import HEADINGS, Check, CheckInfo, Command, Finding, History, Notice, heading_of
 
 from ._panel import Panel
+from ._text import literal
 from ._theme import STATIC, duration, rule_words
 
 # A red finding counts as much as a check that failed.
@@ -91,7 +92,11 @@ def _heading(number: int, rows: list[tuple[CheckInfo, Check | None]], findings: 
         "light": light,
         "rows": [_row(info, check) for info, check in rows],
         "findings": [
-            {"light": _LIGHTS[each.severity], "rule": rule_words(each.rule), "where": each.where or (each.line or "")}
+            {
+                "light": _LIGHTS[each.severity],
+                "rule": literal(rule_words(each.rule)),
+                "where": literal(each.where or each.line or ""),
+            }
             for each in findings[:SHOWN]
         ],
         "more": max(0, len(findings) - SHOWN),
@@ -101,13 +106,14 @@ def _heading(number: int, rows: list[tuple[CheckInfo, Check | None]], findings: 
 def _row(info: CheckInfo, check: Check | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": info.name,
-        "about": info.about,
+        "about": literal(info.about),
         "seconds": duration(_seconds(info, check)),
         "light": "",
     }
     if check is not None:
         row |= {
-            "light": check.verdict, "measured": check.measured, "expected": check.expected, "words": check.words,
+            "light": check.verdict, "measured": literal(check.measured), "expected": literal(check.expected),
+            "words": literal(check.words),
             "step": check.step, "at": check.at,
         }  # fmt: skip
     return row

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 import math
 import traceback
 from collections.abc import Callable
@@ -14,7 +13,9 @@ import ipywidgets
 from nnwidgets.records import Command, Status
 
 from ._comms import advice
+from ._labels import Labels
 from ._status_line import status_line
+from ._text import escape
 
 # What a user can ask to pause at: the words, the condition's name, and the value offered first (None: it has none).
 CONDITIONS: dict[str, tuple[str, float | None]] = {
@@ -48,6 +49,7 @@ class Controls:
         new_multiplier = status.multiplier != self._status.multiplier
         self._status, self._pending = status, pending
         self._line.value = status_line(status, pending)
+        self._labels.tell(status)
         active = status.state in ("running", "paused", "compiling")
         paused = status.state == "paused"
         with self._pause.hold_sync():
@@ -60,16 +62,41 @@ class Controls:
             self._show_reach(status)
         self._reset.disabled = status.multiplier == 1.0
         self._forget.disabled = not status.pauses
-        self._pauses.value = html.escape("pauses at: " + ", ".join(status.pauses)) if status.pauses else ""
+        self._pauses.value = escape("pauses at: " + ", ".join(status.pauses)) if status.pauses else ""
         hint = self.reading or (advice() if live is False and active else "")
-        self._hint.value = f'<div class="nnw-hint">{html.escape(hint)}</div>' if hint else ""
+        self._hint.value = f'<div class="nnw-hint">{escape(hint)}</div>' if hint else ""
         if new_multiplier:
             self._show_multiplier(status.multiplier)
 
+    @property
+    def can(self) -> list[str]:
+        """The commands that make sense now."""
+        if self.reading:
+            return []
+        buttons = {"pause": self._pause, "step": self._step, "back": self._back}
+        return [*(name for name, button in buttons.items() if not button.disabled), "check", "gradcheck"]
+
+    def command(self, name: str) -> None:
+        """Do what the user asked for elsewhere in the page, as if the button had been clicked.
+
+        Args:
+            name: ``"pause"`` (or resume), ``"step"``, ``"back"``, ``"check"`` (all of them) or ``"gradcheck"``; one that makes
+                no sense now is left undone, as that of a button that is greyed out.
+        """
+        ways = {
+            "pause": self._pause_or_resume,
+            "step": lambda: self._ask("step", "one step"),
+            "back": lambda: self._rewind(self._status.step - 1),
+            "check": lambda: self._ask("check", "checking", ()),
+            "gradcheck": lambda: self._ask("gradcheck", "checking gradients", "quick"),
+        }
+        if name in ways and name in self.can:
+            ways[name]()
+
     def fail(self, what: str) -> None:
         """Show the exception being handled: what a callback prints or raises is lost otherwise."""
-        text = html.escape(traceback.format_exc(limit=-4))
-        self._error.value = f'<div class="nnw-error"><b>{html.escape(what)} failed.</b><pre>{text}</pre></div>'
+        text = escape(traceback.format_exc(limit=-4))
+        self._error.value = f'<div class="nnw-error"><b>{escape(what)} failed.</b><pre>{text}</pre></div>'
 
     def guarded(self, callback: Callable[..., None], what: str) -> Callable[..., None]:
         """The callback, with its exceptions shown in the dashboard."""
@@ -115,8 +142,10 @@ class Controls:
         self._add = button("Add", "plus", "Pause the run as soon as this holds")
         self._forget = button("Clear", "times", "Forget all these conditions")
         self._pauses, self._line = ipywidgets.HTML(), ipywidgets.HTML()
-        self._hint, self._error = ipywidgets.HTML(), ipywidgets.HTML()
+        self._hint, self._error, self._labels = ipywidgets.HTML(), ipywidgets.HTML(), Labels()
         self._timeline = group(ipywidgets.Label("go to step"), self._back, self._past)
+        # JupyterLab's extension shows it and answers its click
+        dock = button("Dock", "columns", "Show the dashboard in a place of its own, in sight while cells are edited")
         groups = [
             group(self._pause, self._step),
             group(self._run, self._count, ipywidgets.Label("steps")),
@@ -124,9 +153,10 @@ class Controls:
             self._timeline,
             group(ipywidgets.Label("learning rate \u00d7"), self._slider, self._factor, self._reset),
             group(ipywidgets.Label("pause when"), self._condition, self._value, self._add, self._pauses, self._forget),
+            group(dock.add_class("nnw-dock")),
         ]
         row = ipywidgets.HBox(groups).add_class("nnw-row").add_class("nnw-command")
-        self.widget = ipywidgets.VBox([self._line, self._hint, row, self._error]).add_class("nnw-controls")
+        self.widget = ipywidgets.VBox([self._labels, self._line, self._hint, row, self._error]).add_class("nnw-controls")
 
     def _connect(self) -> None:
         def clicked(button: ipywidgets.Button, callback: Callable[[], None], what: str) -> None:
@@ -169,6 +199,7 @@ class Controls:
         """Moves the slider without asking for anything: its callback sees the step where the run already is."""
         self._timeline.layout.display = "none" if status.reach is None else None
         if status.reach is None:
+            self._back.disabled = True
             return
         first, last = status.reach
         with self._past.hold_sync():

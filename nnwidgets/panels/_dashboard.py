@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,13 +12,16 @@ import ipywidgets
 
 from nnwidgets.records import CheckInfo, Command, ExperimentInfo, Finding, History, Notice, Status
 
-from . import _comms
+from . import _cells, _comms
 from ._card import Card
 from ._controls import Controls
 from ._defaults import DEFAULT_PANELS
-from ._echo import Echo, is_ours
+from ._echo import Echo, is_command, is_ours
 from ._pacing import Pacing
+from ._standing import standing
+from ._still_outputs import StillOutputs
 from ._summary import summary
+from ._text import escape
 from ._theme import layer_colours
 
 
@@ -40,6 +42,7 @@ class Dashboard:
         experiments: tells which experiments there are, and what they cost now.
         runs: gives whoever keeps the runs on record, None where nobody does.
         reading: why nothing can be steered here, in words; "" where it can be.
+        stills: where a notebook keeps its picture.
         min_interval: seconds between two refreshes, at least.
         seconds_spent: seconds of Python time spent refreshing and polling, in the thread of the loop.
     """
@@ -58,6 +61,7 @@ class Dashboard:
         self.experiments: Callable[[], Sequence[ExperimentInfo]] = lambda: ()
         self.runs: Callable[[], Any] = lambda: None
         self.reading = ""
+        self.stills = StillOutputs(history)
         self._pacing = Pacing()
         self._status = Status()
         self._findings: tuple[Finding, ...] = ()
@@ -71,10 +75,11 @@ class Dashboard:
     @property
     def widget(self) -> ipywidgets.VBox:
         """The dashboard as an ipywidget, built at the first access."""
-        if self._widget is None:
-            self._build()
-        assert self._widget is not None
-        return self._widget
+        with self._lock:
+            if self._widget is None:
+                self._build()
+            assert self._widget is not None
+            return self._widget
 
     @property
     def live(self) -> bool | None:
@@ -134,28 +139,91 @@ class Dashboard:
     def recorded(self) -> None:
         """What is on record has changed: panels that show it are told, if there is a browser."""
         if self._widget is not None and _comms.has_front_end(self._echo):
-            for card in self._cards:
+            for card in list(self._cards):
                 if hasattr(card.panel, "recorded"):
                     card.panel.recorded()
 
     def close(self) -> None:
-        """Close all its widgets; asking for `widget` builds new ones."""
-        if self._widget is not None:
-            for widget in _comms.all_widgets(self._widget):
-                widget.close()
-            self._widget, self._pacing, self._colours = None, Pacing(), {}
+        """Close all its widgets, in any thread, also during a run; asking for `widget` builds new ones.
+
+        A panel that was given as an object and not as a class keeps its own: it cannot be built again.
+        """
+        with self._lock:
+            if self._widget is not None:
+                given = [
+                    panel.widget
+                    for panel in self._panels
+                    if isinstance(getattr(panel, "widget", None), ipywidgets.Widget)
+                ]
+                kept = {id(widget) for each in given for widget in _comms.all_widgets(each)}
+                # the echo first: see echo.js
+                for widget in [self._echo, *_comms.all_widgets(self._widget)]:
+                    if id(widget) not in kept:
+                        widget.close()
+                self._widget, self._cards, self._pacing, self._colours = None, [], Pacing(), {}
+
+    def replaced(self) -> None:
+        """The cell that displayed it shows something else now: it is closed, unless it can be seen elsewhere."""
+        self._pacing.replaced()
+        self.stills.prune()
+        if self._pacing.deserted:
+            self.close()
+
+    def keep(self, status: Status, findings: Sequence[Finding], notices: Sequence[Notice]) -> bool:
+        """Renew the picture that stays in the notebook where it is displayed, if it would be another one; whether it was.
+
+        It takes some 50 milliseconds, and never raises: what fails is shown in the dashboard, and no more pictures are made.
+        """
+        try:
+            return self.stills.renew(status, findings, notices, self.rules)
+        except Exception:
+            self.stills = StillOutputs(self.history)
+            if self._widget is not None:
+                self._controls.fail("The picture that stays in the notebook")
+            return False
+
+    def freeze(self) -> None:
+        """Leave a picture in the notebook and no widget: the live dashboard goes from all its outputs.
+
+        For front ends that keep neither widgets nor a picture of them. What is displayed afterwards is live again.
+
+        Raises:
+            RuntimeError: no cell of this notebook shows it.
+        """
+        if not self.stills.shown:
+            raise RuntimeError("there is no output to freeze: display the session in a cell of a notebook first.")
+        self.keep(self._status, self._findings, self._notices)
+        self.stills.freeze()
 
     def __repr__(self) -> str:
         return summary(self._status, self.history, self._findings, self._notices, self.rules)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _ipython_display_(self) -> None:
+        """In a notebook: two outputs, the live dashboard and below it the picture that stays; elsewhere one, as a bundle."""
+        if self._up_already or not StillOutputs.possible():
+            # IPython asks for the bundle then
+            raise NotImplementedError
+        self.stills.show(self._repr_mimebundle_(), self._status, self._findings, self._notices, self.rules)
+
+    @property
+    def _up_already(self) -> bool:
         # a cell that ends with session.run(...) would show a second dashboard below the first: it gets the text
-        if self._pacing.views and self._ended_in is not None and self._ended_in == _comms.running_cell():
+        if self._ended_in is None or self._ended_in != _comms.running_cell():
+            return False
+        # where no browser has ever spoken (the notebook is executed without one), an output counts as a view
+        return self._pacing.displayed or (self.stills.shown and not self._pacing.views and self._pacing.viewed)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        if self._up_already:
             return {"text/plain": repr(self)}
-        return {**(self.widget._repr_mimebundle_(**kwargs) or {}), "text/plain": repr(self)}
+        _cells.displayed(self)
+        with self._lock:
+            bundle = self.widget._repr_mimebundle_(**kwargs) or {}
+            self._pacing.expect()
+        return {**bundle, "text/plain": repr(self)}
 
     def _build(self) -> None:
-        self._controls = Controls(self._send)
+        self._controls = Controls(self._steer)
         redraw = self._controls.guarded(self._redraw, "Drawing")
         self._cards = [Card(make, place, redraw) for place, make in enumerate(self._panels)]
         infos = tuple(self.infos())
@@ -169,20 +237,28 @@ class Dashboard:
             if hasattr(card.panel, "redraw"):
                 card.panel.redraw = self._controls.guarded(self._redraw_one(card), "Drawing")
             if hasattr(card.panel, "send"):
-                card.panel.send = self._controls.guarded(self._send, "The panel's wish")
+                card.panel.send = self._controls.guarded(self._steer, "The panel's wish")
         self._legend = ipywidgets.HTML()
-        self._echo = Echo(cards=len(self._cards))
+        root = ipywidgets.VBox().add_class("nnw")
+        self._echo = Echo(cards=len(self._cards), root=root.model_id or "")
         self._echo.on_msg(self._controls.guarded(self._heard, "The browser's message"))
         beside = [card.widget for card in self._cards if getattr(card.panel, "beside", False)]
         grid = [card.widget for card in self._cards if card.widget not in beside]
         column = [ipywidgets.VBox(beside).add_class("nnw-column")] if beside else []
         plots = ipywidgets.Box([*column, ipywidgets.Box(grid).add_class("nnw-grid")])
         plots.add_class("nnw-plots")
-        self._widget = ipywidgets.VBox([self._echo, self._controls.widget, self._legend, plots]).add_class("nnw")
+        root.children = (self._echo, self._controls.widget, self._legend, plots)
+        self._widget = root
         if self.reading:
             self._widget.add_class("nnw-reading")
         _comms.reach_busy_kernel(_comms.all_widgets(self._widget))
         self._redraw()
+
+    def _steer(self, command: Command) -> None:
+        # whoever is heard while a cell runs will be heard again, however late the browser's answers to frames come
+        if self._status.state in ("running", "compiling"):
+            self._pacing.live = True
+        self._send(command)
 
     def _draw(self, frame: int = 0) -> None:
         try:
@@ -192,8 +268,7 @@ class Dashboard:
                 if self._pacing.sees(place):
                     self._draw_card(card)
             self._show_legend()
-            if frame:
-                self._echo.ask(frame)
+            self._echo.tell(standing(self._status, self._findings, self._controls.can), frame)
         except Exception:
             self._controls.fail("A refresh")
 
@@ -218,10 +293,14 @@ class Dashboard:
         return redraw
 
     def _heard(self, widget: Any, content: Any, buffers: Any) -> None:
+        if is_command(content):
+            self._controls.command(content["name"])
         if not is_ours(content):
             return
         # an answer given while no cell runs does not say that clicks would arrive while one does
         self._pacing.heard(content, busy=self._status.state in ("running", "compiling"))
+        if content["kind"] == "over" and self._pacing.deserted:
+            self.close()
         # the loop draws what came into view; when no loop runs, nobody else would
         if content["kind"] == "view" and content["shown"] and self._status.state not in ("running", "compiling"):
             self._redraw()
@@ -231,7 +310,7 @@ class Dashboard:
         if colours != self._colours:
             self._colours = colours
             chips = (
-                f'<span><span class="nnw-chip" style="background:{colour}"></span>{html.escape(layer)}</span>'
+                f'<span><span class="nnw-chip" style="background:{colour}"></span>{escape(layer)}</span>'
                 for layer, colour in colours.items()
             )
             note = '<span class="nnw-note">fainter: biases, scales</span>'
@@ -242,7 +321,8 @@ class Dashboard:
         """One thread draws at a time: the loop never waits, and a callback a moment."""
         free = self._lock.acquire(timeout=wait) if wait else self._lock.acquire(blocking=False)
         try:
-            yield free
+            # it may have been closed meanwhile
+            yield free and self._widget is not None
         finally:
             if free:
                 self._lock.release()

@@ -1,4 +1,4 @@
-"""The widget without a picture that asks the browser whether it has drawn."""
+"""The widget without a picture: it asks the browser whether it has drawn, and speaks with JupyterLab's extension."""
 
 from __future__ import annotations
 
@@ -13,21 +13,34 @@ from ._theme import STATIC
 class Echo(anywidget.AnyWidget):
     """Sends frame numbers and receives what echo.js says; also brings the dashboard's style sheet.
 
-    Custom messages and not traits: a callback thread and the loop then never write the same trait.
+    Custom messages and not traits: a callback thread and the loop then never write the same trait. Where the run stands
+    goes with each frame; what of it lasts is a trait, so that a page that was loaded again has it.
 
     Attributes:
         cards: how many cards the dashboard has, so that the browser knows when it has found all.
+        root: the id of the whole dashboard's model, for who makes a view of it beside the notebook.
+        standing: where the run stood when more than its step changed; see `standing`.
     """
 
     _esm = STATIC / "echo.js"
     _css = STATIC / "dashboard.css"
     cards = traitlets.Int(0).tag(sync=True)
+    root = traitlets.Unicode("").tag(sync=True)
+    standing = traitlets.Dict().tag(sync=True)
 
-    def ask(self, frame: int) -> None:
-        """Ask for an acknowledgement of this frame; what was sent before is drawn first."""
-        self.send({"kind": "frame", "frame": frame})
+    def tell(self, standing: dict[str, Any], frame: int) -> None:
+        """Say where the run stands and, unless `frame` is 0, ask for an acknowledgement: what was sent before is drawn first."""
+        if {**standing, "step": 0} != {**self.standing, "step": 0} or not frame:
+            self.standing = standing
+        if frame:
+            self.send({"kind": "frame", "frame": frame, "step": standing["step"]})
 
 
 def is_ours(content: Any) -> bool:
     """Whether a custom message is one of echo.js."""
-    return isinstance(content, dict) and content.get("kind") in ("view", "ack", "gone") and "id" in content
+    return isinstance(content, dict) and content.get("kind") in ("view", "ack", "gone", "over") and "id" in content
+
+
+def is_command(content: Any) -> bool:
+    """Whether it is a command that the user gave elsewhere in the page: in JupyterLab's palette, or by a shortcut."""
+    return isinstance(content, dict) and content.get("kind") == "command" and isinstance(content.get("name"), str)

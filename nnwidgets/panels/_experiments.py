@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import ipywidgets
 from nnwidgets.records import Command, ExperimentInfo, Exploration, Finding, History, Notice, exploration_html
 
 from ._panel import Panel
+from ._text import escape, literal
 
 
 class Experiments(Panel):
@@ -59,7 +59,7 @@ class Experiments(Panel):
         self._end_wait(found)
         chosen = str(self._chosen.value)
         self._set(self._about, _about(self._infos.get(chosen), self._waits_for == chosen))
-        self._set(self._result, exploration_html(found[chosen]) if chosen in found else "")
+        self._set(self._result, literal(exploration_html(found[chosen])) if chosen in found else "")
         self._run.disabled = bool(self._waits_for) or chosen not in self._infos
         self._stop.disabled = not self._waits_for
         return None
@@ -100,4 +100,4 @@ def _about(info: ExperimentInfo | None, waits: bool) -> str:
         return '<span class="nnw-message">trying it \u2026 the line above tells how far it is</span>'
     if info is None:
         return ""
-    return f'<div>{html.escape(info.about)}</div><div class="nnw-note">costs {html.escape(str(info.cost))}</div>'
+    return f'<div>{escape(info.about)}</div><div class="nnw-note">costs {escape(str(info.cost))}</div>'

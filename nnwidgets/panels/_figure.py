@@ -37,7 +37,7 @@ class StepFigure:
     def __init__(self, height: int, *, log: bool) -> None:
         self.log = log
         self.x, self.y = bqplot.LinearScale(min=0.0, max=1.0), bqplot.LinearScale(min=0.0, max=1.0)
-        style = {"font-size": "12px"}
+        style = {"font-size": "var(--jp-ui-font-size1, 13px)"}
         common = {"tick_style": style, "grid_lines": "solid", "num_ticks": 5}
         self.steps = bqplot.Axis(scale=self.x, label="step", side="bottom", label_offset="28px", **common)
         self.values = bqplot.Axis(scale=self.y, side="left", **common)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,8 @@ import numpy as np
 from nnwidgets.records import Command, Finding, History, Notice, Series
 
 from ._panel import Panel
+from ._source_line import source_line
+from ._text import escape
 from ._theme import number, rule_words
 from ._verdict import all_well, nothing_found
 
@@ -78,22 +79,17 @@ class Findings(Panel):
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
         """Show them. While the same ones are found the numbers are renewed seldom: what is sent closes an opened detail."""
-        causes = [each for each in findings if not each.follows or each.follows not in {one.rule for one in findings}]
-        rank = {"problem": 0, "warning": 1, "note": 2}
-        ordered = sorted(causes, key=lambda finding: rank[finding.severity])
+        ordered = causes_first(findings)
         same = [(each.rule, each.where, each.severity, each.follows, each.confirmed, each.tried) for each in findings]
-        self._notices.value = "".join(_notice(notice) for notice in self.notices[-SHOWN:])
-        self._offer([*ordered, *findings])
+        self._notices.value = "".join(notice_html(notice) for notice in self.notices[-SHOWN:])
+        self._offer([*(cause for cause, _ in ordered), *findings])
         if findings and same == self._drawn and time.monotonic() - self._drawn_at < _STILL_SECONDS:
             return None
         self._drawn, self._drawn_at = same, time.monotonic()
-        parts = [
-            _finding(each, history, [one for one in findings if one.follows == each.rule and one not in causes])
-            for each in ordered[:SHOWN]
-        ]
+        parts = [finding_html(cause, history, follow) for cause, follow in ordered[:SHOWN]]
         if len(ordered) > SHOWN:
             parts.append(f'<div class="nnw-note">and {len(ordered) - SHOWN} more: session.findings</div>')
-        self._findings.value = "".join(parts) or self._nothing(history)
+        self._findings.value = "".join(parts) or nothing_html(history, self.rules, self.notices)
         return None
 
     def _offer(self, findings: Sequence[Finding]) -> None:
@@ -105,23 +101,33 @@ class Findings(Panel):
             self._verify.description = f"Try the remedy of “{rule_words(first.rule)}”"
             self._verify.layout.width = "auto"
 
-    def _nothing(self, history: History) -> str:
-        newest = history.latest("train/loss")
-        if newest is None:
-            return '<div class="nnw-waiting">Nothing to judge yet. Check the set-up, or run some steps.</div>'
-        verdict, who = (html.escape(part) for part in nothing_found(self.rules, self.notices))
-        if all_well(self.rules, self.notices):
-            return f'<div class="nnw-healthy"><b>✓ {verdict}</b> {who}</div>'
-        return f'<div class="nnw-notice">{verdict} {who}</div>'
+
+def causes_first(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Each cause with what follows from it, the gravest first."""
+    rules = {each.rule for each in findings}
+    causes = [each for each in findings if not each.follows or each.follows not in rules]
+    rank = {"problem": 0, "warning": 1, "note": 2}
+    return [
+        (cause, [each for each in findings if each.follows == cause.rule and each not in causes])
+        for cause in sorted(causes, key=lambda finding: rank[finding.severity])
+    ]
 
 
-def _finding(finding: Finding, history: History, consequences: Sequence[Finding] = ()) -> str:
+def nothing_html(history: History, rules: Sequence[str], notices: Sequence[Notice]) -> str:
+    """That nothing was found, and who looked; or that there is nothing to judge yet."""
+    if history.latest("train/loss") is None:
+        return '<div class="nnw-waiting">Nothing to judge yet. Check the set-up, or run some steps.</div>'
+    verdict, who = (escape(part) for part in nothing_found(rules, notices))
+    if all_well(rules, notices):
+        return f'<div class="nnw-healthy"><b>✓ {verdict}</b> {who}</div>'
+    return f'<div class="nnw-notice">{verdict} {who}</div>'
+
+
+def finding_html(finding: Finding, history: History, consequences: Sequence[Finding] = ()) -> str:
     """A finding as a headline with what it means, which opens to its evidence."""
-    escape = html.escape
-    place = " · ".join(
-        [escape(part) for part in (finding.where, finding.line or "") if part] + [f"step {finding.step:,}"]
-    )
     code = finding.evidence.get("code") or finding.evidence.get("line")
+    line = source_line(finding.line, code) if finding.line else ""
+    place = " · ".join(part for part in (escape(finding.where), line, f"step {finding.step:,}") if part)
     evidence = "".join(
         f"<tr><td>{escape(str(key))}</td><td>{escape(_value(value))}</td></tr>"
         for key, value in finding.evidence.items()
@@ -130,7 +136,7 @@ def _finding(finding: Finding, history: History, consequences: Sequence[Finding]
     details = f'<table class="nnw-evidence">{evidence}</table>' if evidence else ""
     details += _picture(finding, history)
     details += f'<div class="nnw-note">confirmed: {escape(finding.confirmed)}</div>' if finding.confirmed else ""
-    details += "".join(_finding(each, history) for each in consequences)
+    details += "".join(finding_html(each, history) for each in consequences)
     count = len(consequences)
     more = f", and {count} that follow{'s' if count == 1 else ''} from it" if count else ""
     verified = " <b>(tried: it helped)</b>" if finding.verified else ""
@@ -164,7 +170,7 @@ def _picture(finding: Finding, history: History) -> str:
     across = lambda step: (step - steps[0]) / wide * _WIDTH  # noqa: E731
     points = " ".join(f"{across(steps[i]):.1f},{_HEIGHT - (values[i] - low) / tall * _HEIGHT:.1f}" for i in chosen)
     mark = across(min(max(float(finding.step), steps[0]), steps[-1]))
-    label = html.escape(f"{name} {finding.where}".strip())
+    label = escape(f"{name} {finding.where}".strip())
     return (
         f'<div class="nnw-picture"><svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{label} over the run">'
         f'<line x1="{mark:.1f}" x2="{mark:.1f}" y1="0" y2="{_HEIGHT}"/><polyline points="{points}"/></svg>'
@@ -182,8 +188,8 @@ def _column(series: Series, where: str) -> np.ndarray:
     return np.max(np.where(np.isfinite(values), values, -np.inf), axis=1)
 
 
-def _notice(notice: Notice) -> str:
-    escape = html.escape
+def notice_html(notice: Notice) -> str:
+    """A notice, which opens to its traceback."""
     text = f"<b>{escape(notice.source)}</b>: {escape(notice.message)}"
     if notice.details:
         text = f"<details><summary>{text}</summary><pre>{escape(notice.details)}</pre></details>"

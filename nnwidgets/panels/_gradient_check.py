@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Sequence
 
@@ -12,6 +11,7 @@ from nnwidgets.records import Command, Finding, GradientReport, History, TensorC
 
 from ._check_picture import picture
 from ._panel import Panel
+from ._text import escape
 from ._theme import colour_of, layer_colours, number
 
 SHOWN = 60
@@ -61,10 +61,10 @@ class GradientCheck(Panel):
             return None
         if report is not self._report:
             self._report = report
-            ordered = sorted(report.tensors, key=_rank)
+            ordered = ordered_by_gravity(report)
             self._side.layout.display = ""
-            self._headline.value = _headline(report)
-            self._table.value = _table(report, ordered[:SHOWN], layer_colours(history))
+            self._headline.value = headline_html(report)
+            self._table.value = table_html(report, ordered[:SHOWN], layer_colours(history))
             paths = [each.path for each in ordered[:SHOWN]]
             self._offer(paths)
         chosen = next((each for each in report.tensors if each.path == self._chosen.value), None)
@@ -93,12 +93,18 @@ class GradientCheck(Panel):
         self.send(Command("gradcheck", tier))
 
 
+def ordered_by_gravity(report: GradientReport) -> list[TensorCheck]:
+    """The tensors, what is wrong first."""
+    return sorted(report.tensors, key=_rank)
+
+
 def _rank(tensor: TensorCheck) -> tuple[int, float]:
     order = ("wrong", "non-finite", "stopped", "unsure", "kink", "ok", "unreached", "skipped")
     return order.index(tensor.verdict), -(tensor.error or 0.0)
 
 
-def _headline(report: GradientReport) -> str:
+def headline_html(report: GradientReport) -> str:
+    """The verdict with its causes and notes."""
     used = f"{report.examples} examples" if report.examples else "the whole batch"
     about = f"step {report.step:,}, {used}, {report.evaluations:,} evaluations, {number(report.seconds, 2)} s"
     sign, kind = ("\u2713", "nnw-healthy") if report.ok else ("", "nnw-alarm" if _is_alarm(report) else "")
@@ -107,10 +113,10 @@ def _headline(report: GradientReport) -> str:
         for rule in report.rules
         if rule.wrong
     ]
-    below = "".join(f"<div>{html.escape(note)}</div>" for note in (*causes, *report.notes))
+    below = "".join(f"<div>{escape(note)}</div>" for note in (*causes, *report.notes))
     return (
-        f'<span class="{kind}"><b>{sign} {html.escape(report.headline.partition(": ")[2])}</b></span> '
-        f'<span class="nnw-note">{html.escape(report.precision)}; {about}</span>{below}'
+        f'<span class="{kind}"><b>{sign} {escape(report.headline.partition(": ")[2])}</b></span> '
+        f'<span class="nnw-note">{escape(report.precision)}; {about}</span>{below}'
     )
 
 
@@ -118,7 +124,8 @@ def _is_alarm(report: GradientReport) -> bool:
     return any(each.verdict in ("wrong", "non-finite") for each in report.tensors)
 
 
-def _table(report: GradientReport, tensors: Sequence[TensorCheck], colours: dict[str, str]) -> str:
+def table_html(report: GradientReport, tensors: Sequence[TensorCheck], colours: dict[str, str]) -> str:
+    """A row a tensor."""
     names = ("", "tensor", "verdict", "relative error", "", "own precision", "seen from")
     head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
     rows = "".join(_row(each, colour_of(each.path, colours)) for each in tensors)
@@ -135,7 +142,7 @@ def _table(report: GradientReport, tensors: Sequence[TensorCheck], colours: dict
 
 
 def _row(tensor: TensorCheck, colour: str) -> str:
-    escape, bad = html.escape, tensor.verdict in ("wrong", "non-finite")
+    bad = tensor.verdict in ("wrong", "non-finite")
     words = "" if bad else tensor.words or (_kink_words(tensor) if tensor.slopes else "")
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in tensor.shares.items())
     below = " \u00b7 ".join(part for part in (words, f"share of the gradient: {shares}" if shares else "") if part)

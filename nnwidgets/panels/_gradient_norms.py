@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import ipywidgets
@@ -12,6 +11,7 @@ from nnwidgets.records import Finding, History
 from ._figure import StepFigure
 from ._layer_lines import LayerLines, worst_now, zero_now
 from ._panel import Panel
+from ._text import escape
 
 
 class GradientNorms(Panel):
@@ -36,7 +36,7 @@ class GradientNorms(Panel):
         """Draw the newest norms."""
         if not self._lines.draw(history):
             return "Waits for gradients of two steps. They are read while a Session or a recorded loop runs."
-        self._alarm.value = html.escape(worst_now(history, "gradient/norm"))
+        self._alarm.value = escape(worst_now(history, "gradient/norm"))
         zero = zero_now(history, "gradient/norm")
-        self._zero.value = f'<span class="nnw-note">{html.escape(zero)}</span>' if zero else ""
+        self._zero.value = f'<span class="nnw-note">{escape(zero)}</span>' if zero else ""
         return None

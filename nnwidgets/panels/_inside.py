@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from ._canvas import ImagesCanvas
 from ._image_pack import pack
 from ._look_words import headline
 from ._panel import Panel
+from ._text import escape
 from ._theme import colour_of, layer_colours
 
 ORDERS = ("in order", "wrong first", "most confident wrong first", "largest loss first")
@@ -202,7 +202,7 @@ class LookInside(Panel):
         if self._waiting:
             self._headline.value = '<span class="nnw-message">looking …</span>'
         elif self._failed:
-            self._headline.value = f'<span class="nnw-hint">{html.escape(self._failed)}</span>'
+            self._headline.value = f'<span class="nnw-hint">{escape(self._failed)}</span>'
         elif look is None:
             self._headline.value = (
                 '<span class="nnw-note">Waits for a look: one example goes through the network as it is now, and you see '
@@ -212,7 +212,7 @@ class LookInside(Panel):
             self._headline.value = headline(look)
         told = () if look is None else tuple(each.words for each in look.pictures)
         words = "" if look is None or look.words in told else look.words
-        self._words.value = f'<div class="nnw-note">{html.escape(words)}</div>' if words else ""
+        self._words.value = f'<div class="nnw-note">{escape(words)}</div>' if words else ""
 
 
 def _choices(look: Look) -> dict[str, Any]:

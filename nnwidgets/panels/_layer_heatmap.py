@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -14,6 +14,7 @@ from ._canvas import HeatmapCanvas
 from ._curve import log10
 from ._narrow import Narrow
 from ._panel import Panel
+from ._text import escape
 from ._theme import at_step, colour_of, layer_colours, newest_step, order_in
 
 # Readings whose size matters in powers of ten; the others are drawn as they are.
@@ -46,31 +47,11 @@ class LayerHeatmap(Panel):
         name = self._reading.value
         if name is None:
             return "Waits for readings of layers: gradients, updates, parameters or activations of one step."
-        series = self._narrow.look(history, name)
-        if series is None:
+        drawn = heatmap(history, name, self._narrow)
+        if drawn is None:
             return f"Waits for a second step with {name}."
-        order = order_in(history, series.layers)
-        values = series.values[:, order].T
-        # a missing ratio (an update of zeros) is no fault
-        bad = self._narrow.bad[:, order].T if name != "update/ratio" else np.zeros(values.shape, bool)
-        shown = log10(values) if name in POWERS else values
-        finite = shown[np.isfinite(shown)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        # one slow layer must not leave the others in one colour, nor noise look like news
-        middle, half = (low + high) / 2, max((high - low) / 2, 0.25 if name in POWERS else 1e-9)
-        colours = layer_colours(history)
         self._note.value = self._words(history, name)
-        self._canvas.data = {
-            "rows": [series.layers[position] for position in order],
-            "colors": [colour_of(series.layers[position], colours) for position in order],
-            "steps": series.steps.astype("<f8").tobytes(),
-            "values": shown.astype("<f4").tobytes(),
-            "bad": np.ascontiguousarray(bad, "u1").tobytes(),
-            "low": middle - half,
-            "high": middle + half,
-            "power": name in POWERS,
-            "reading": name,
-        }
+        self._canvas.data = drawn
         return None
 
     def _words(self, history: History, name: str) -> str:
@@ -78,7 +59,7 @@ class LayerHeatmap(Panel):
         newest = history.latest(name)
         old = at_step(newest[0], newest_step(history)) if newest is not None else ""
         scale = ", log scale" if name in POWERS else ", linear scale"
-        return f'<span class="nnw-note">colour: {html.escape(name)}{scale}{old and f"; newest{old}"}</span>'
+        return f'<span class="nnw-note">colour: {escape(name)}{scale}{old and f"; newest{old}"}</span>'
 
     def _offer(self, history: History) -> None:
         names = [
@@ -90,3 +71,31 @@ class LayerHeatmap(Panel):
             self._reading.options = names
             preferred = [name for name in (chosen, "gradient/norm") if name in names]
             self._reading.value = (preferred or names or [None])[0]
+
+
+def heatmap(history: History, name: str, narrow: Narrow) -> dict[str, Any] | None:
+    """What heatmap.js draws of a reading of layers; None before it was read twice."""
+    series = narrow.look(history, name)
+    if series is None:
+        return None
+    order = order_in(history, series.layers)
+    values = series.values[:, order].T
+    # a missing ratio (an update of zeros) is no fault
+    bad = narrow.bad[:, order].T if name != "update/ratio" else np.zeros(values.shape, bool)
+    shown = log10(values) if name in POWERS else values
+    finite = shown[np.isfinite(shown)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    # one slow layer must not leave the others in one colour, nor noise look like news
+    middle, half = (low + high) / 2, max((high - low) / 2, 0.25 if name in POWERS else 1e-9)
+    colours = layer_colours(history)
+    return {
+        "rows": [series.layers[position] for position in order],
+        "colors": [colour_of(series.layers[position], colours) for position in order],
+        "steps": series.steps.astype("<f8").tobytes(),
+        "values": shown.astype("<f4").tobytes(),
+        "bad": np.ascontiguousarray(bad, "u1").tobytes(),
+        "low": middle - half,
+        "high": middle + half,
+        "power": name in POWERS,
+        "reading": name,
+    }

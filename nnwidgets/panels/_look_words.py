@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
-
 from nnwidgets.records import Example, Look
 
+from ._text import escape
 from ._theme import number
 
 
@@ -18,7 +17,6 @@ def headline(look: Look) -> str:
 
 
 def _answer(example: Example) -> list[str]:
-    escape = html.escape
     sure = "" if example.confidence is None else f" with {_percent(example.confidence)}"
     parts = [f"<span>example <b>{example.index:,}</b></span>"]
     if example.right is not None:

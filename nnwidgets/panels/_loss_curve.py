@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from ._curve import log10, outline, smooth
 from ._figure import StepFigure, bqplot
 from ._narrow import Narrow
 from ._panel import Panel
+from ._text import escape
 from ._theme import GREY, INK, WRONG, at_step, newest_step, number
 
 STROKES = {"train": "solid", "validation": "dashed"}
@@ -98,7 +98,7 @@ class LossCurve(Panel):
             steps = ", ".join(f"{each.step:,}" for each in history.branches[-3:])
             words.append(f"grey: before the rewind to step {steps}")
         if history.fork is not None:
-            words.append(f"dotted: fork, unchanged; dash-dotted: {html.escape(history.fork.change)}")
+            words.append(f"dotted: fork, unchanged; dash-dotted: {escape(history.fork.change)}")
         self._numbers.value += "".join(f'&ensp;<span class="nnw-note">{each}</span>' for each in words)
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from ._network_drawing import OUTSIDE, Shown, colour, data, show
 from ._network_folds import Fold
 from ._network_health import Health, Readings, health, readings
 from ._panel import Panel
+from ._text import escape, literal
 from ._theme import layer_colours
 
 
@@ -127,7 +127,7 @@ class Network(Panel):
         ]
         self._gravest = next((found[0] for found in names if found), "")
         self._show.layout.display = "" if self._gravest and self._gravest != self._chosen else "none"
-        self._show.description = f"Show {self._gravest}"
+        self._show.description = literal(f"Show {self._gravest}")
 
     def _show_gravest(self) -> None:
         names = [] if self._graph is None else [node.name for node in self._graph.nodes]
@@ -166,7 +166,7 @@ def _headline(graph: NetworkGraph, well: Sequence[Health], findings: Sequence[Fi
         if names:
             more = f" and {len(names) - 4} more" if len(names) > 4 else ""
             kind = "nnw-network-warning" if state == "warning" else "nnw-alarm"
-            parts.append(f'<span class="{kind}"><b>{words}: {html.escape(", ".join(names[:4]))}{more}</b></span>')
+            parts.append(f'<span class="{kind}"><b>{words}: {escape(", ".join(names[:4]))}{more}</b></span>')
     whole = [each for each in findings if not each.where and each.severity != "note"]
     if whole:
         parts.append(f"<span>of no one layer: {len(whole)}, see Findings</span>")

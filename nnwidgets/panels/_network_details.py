@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 
 from nnwidgets.records import Finding, Node
 
 from ._network_health import LAYERS, TENSORS, UNITS, Health, Readings, plain_path, within
+from ._source_line import source_line
+from ._text import escape
 from ._theme import number, rule_words
 
 TENSORS_SHOWN = 12
@@ -29,11 +30,10 @@ def count(numbers: int) -> str:
 
 def details(node: Node, found: Health, newest: Readings, colour: str) -> str:
     """Path, kind, output, parameters, line; what was found there; the newest readings."""
-    escape = html.escape
     learns = f"{node.parameters:,} parameters" if node.parameters else "no parameters"
     about = [node.kind if node.kind != "layer" else "", f"gives {shape(node.shape)}" if node.shape else "", learns]
     about += [f"then {', '.join(node.functions)}"] if node.functions else []
-    line = f'<div class="nnw-place">called at {escape(node.line)}</div>' if node.line else ""
+    line = f'<div class="nnw-place">called at {source_line(node.line)}</div>' if node.line else ""
     return (
         f'<div class="nnw-network-name"><span class="nnw-chip" style="background:{colour}"></span>'
         f"<b>{escape(node.name)}</b></div>"
@@ -48,7 +48,6 @@ def shape(sizes: tuple[int, ...]) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    escape = html.escape
     words = rule_words(finding.rule)
     sign = SEVERITIES[finding.severity]
     return (
@@ -65,7 +64,7 @@ def _tensors(node: Node, newest: Readings) -> str:
     read = [name for name in TENSORS if name in newest.values]
     head = "".join(f"<th>{TENSORS[name]}</th>" for name in read)
     rows = "".join(
-        f'<tr><td title="{html.escape(tensor)}">{html.escape(_short(tensor, node))}</td>'
+        f'<tr><td title="{escape(tensor)}">{escape(_short(tensor, node))}</td>'
         f"{''.join(_cell(newest.of(name, tensor)) for name in read)}</tr>"
         for tensor in node.tensors[:TENSORS_SHOWN]
     )

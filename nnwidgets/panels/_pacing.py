@@ -14,11 +14,13 @@ class View:
         shown: whether any of it can be seen: its tab is in front and it is not scrolled away.
         cards: the numbers of the cards that can be seen; None before the browser has said so.
         acked: the newest frame that it has drawn.
+        aside: whether it shows where the run stands and no more: JupyterLab's status bar.
     """
 
     shown: bool = True
     cards: frozenset[int] | None = None
     acked: int = 0
+    aside: bool = False
 
 
 @dataclass
@@ -28,7 +30,8 @@ class Pacing:
     A frame is outstanding until every view that can be seen has acknowledged it. No acknowledgement within `patience`
     means that the browser's messages do not reach the kernel while it is busy, or that nobody looks: then frames go out
     at the fixed rate 1 / `slow`, until an acknowledgement comes after all. A view that alone stays silent is forgotten
-    until it speaks. Times are seconds of any one steady clock.
+    until it speaks. If only views aside can be seen, a frame goes out each `aside`. Times are seconds of any one steady
+    clock.
 
     Attributes:
         live: whether acknowledgements come while the kernel is busy; None before it is known.
@@ -37,22 +40,47 @@ class Pacing:
 
     patience: float = 2.0
     slow: float = 0.5
+    aside: float = 1.0
     live: bool | None = None
     frame: int = 0
     sent_at: float = float("-inf")
     views: dict[str, View] = field(default_factory=dict)
     _heard_any: bool = False
+    _present: set[str] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
+    _expected: bool = False
 
     @property
     def viewed(self) -> bool:
         """Whether somebody may be looking: a view can be seen, or none has ever spoken."""
         return not self._heard_any or any(view.shown for view in list(self.views.values()))
 
+    @property
+    def displayed(self) -> bool:
+        """Whether a browser has a view of the dashboard itself, in sight or not."""
+        return any(not view.aside for view in list(self.views.values()))
+
+    @property
+    def deserted(self) -> bool:
+        """Whether no browser holds a view, none is on its way, and none can come back: their outputs were cleared."""
+        return self._heard_any and not (self._present or self._gone or self._expected)
+
+    def expect(self) -> None:
+        """It is being displayed: a view will come."""
+        self._expected = True
+
+    def replaced(self) -> None:
+        """Its cell shows something else now: no view that is on its way, or that went, will come."""
+        self._heard_any, self._expected = True, False
+        self._gone.clear()
+
     def due(self, now: float, interval: float) -> bool:
         """Whether a frame may be sent now, `interval` seconds after the last one at the earliest."""
         if not self.viewed:
             return False
         since = now - self.sent_at
+        if all(view.aside for view in list(self.views.values()) if view.shown) and self.views:
+            interval = max(interval, self.aside)
         if self._outstanding():
             if since < (self.slow if self.live is False else self.patience):
                 return False
@@ -66,14 +94,26 @@ class Pacing:
         return self.frame
 
     def heard(self, message: dict[str, Any], busy: bool = True) -> None:
-        """Take in what a browser said: ``view``, ``ack`` or ``gone`` (see echo.js); `busy`: while a cell was running."""
+        """Take in what a browser said (see echo.js); `busy`: while a cell was running.
+
+        A view is ``gone`` at once, and it is ``over`` with it some seconds later if its page and notebook are still there:
+        after a page was loaded again, its views are new ones.
+        """
         self._heard_any = True
         name = str(message["id"])
-        if message["kind"] == "gone":
+        aside = bool(message.get("aside", False)) or (name in self.views and self.views[name].aside)
+        if message["kind"] in ("gone", "over"):
             self.views.pop(name, None)
+            self._present.discard(name)
+            if not aside:
+                (self._gone.add if message["kind"] == "gone" else self._gone.discard)(name)
             return
+        if name not in self._present and not aside:
+            self._present.add(name)
+            self._gone.clear()
+            self._expected = False
         # a view that appears has nothing of the past to acknowledge
-        view = self.views.setdefault(name, View(acked=self.frame))
+        view = self.views.setdefault(name, View(acked=self.frame, aside=aside))
         if message["kind"] == "view":
             view.shown, view.cards = bool(message["shown"]), frozenset(message["cards"])
         elif message["kind"] == "ack":

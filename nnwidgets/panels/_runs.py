@@ -15,6 +15,7 @@ from nnwidgets.records import Finding, History, RunRow
 
 from . import _comms
 from ._panel import Panel
+from ._text import literal
 from ._theme import STATIC, duration, number, waiting
 
 _MISSING = "Waits for runs on record: an nnw.Session keeps them, unless it has track=False or NNWIDGETS_TRACK is off."
@@ -106,7 +107,7 @@ class RunsTable(Panel):
         kind = content.get("kind")
         if kind == "compare":
             left, right = sorted(map(int, content["runs"]))
-            html = runs.difference_html(left, right)
+            html = literal(runs.difference_html(left, right))
             self.grid.answer = {"left": left, "right": right, "html": html, "at": time.time()}
             return
         if kind == "tags":
@@ -145,18 +146,18 @@ class RunsGrid(anywidget.AnyWidget):
 def _plain(row: RunRow, present: bool) -> dict[str, Any]:
     return {
         "id": row.id,
-        "name": row.name,
+        "name": literal(row.name),
         "present": present,
-        "origin": row.origin,
+        "origin": literal(row.origin),
         "state": row.state,
-        "message": row.message,
+        "message": literal(row.message),
         "started": row.started,
         "seconds": _cell(row.seconds, duration(row.seconds) if row.seconds else "\u2013"),
         "step": _cell(row.step, f"{row.step:,}"),
         "speed": _cell(row.steps_per_second, _speed(row.steps_per_second)),
         "train": _loss(row.train_loss),
         "validation": _loss(row.validation_loss),
-        "differs": row.differs,
+        "differs": literal(row.differs),
         "tags": ", ".join(row.tags),
         "note": row.note,
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from nnwidgets.records import Status
 
-from ._theme import duration, number
+from ._text import escape
+from ._theme import number
 
 
 def status_line(status: Status, pending: str = "") -> str:
@@ -22,19 +22,43 @@ def status_line(status: Status, pending: str = "") -> str:
     parts = [f'<span class="nnw-state nnw-{status.state}">{status.state}</span>', f"<span>{_steps(status)}</span>"]
     if status.target:
         share = min(100.0, 100.0 * status.step / status.target)
-        parts.append(f'<div class="nnw-progress" title="{share:.0f} %"><div style="width:{share:.1f}%"></div></div>')
+        told = f'role="progressbar" aria-label="steps of this run" aria-valuenow="{share:.0f}" title="{share:.0f} %"'
+        parts.append(f'<div class="nnw-progress" {told}><div style="width:{share:.1f}%"></div></div>')
     if status.steps_per_second and status.state in ("running", "paused"):
-        parts.append(f"<span>{_speed(status.steps_per_second)}</span>")
+        parts.append(f"<span>{speed_words(status.steps_per_second)}</span>")
     if status.seconds_left is not None and status.state == "running":
-        parts.append(f"<span>{duration(status.seconds_left)} left</span>")
+        parts.append(f"<span>{about(status.seconds_left)} left</span>")
     words = []
     message = " · ".join(text for text in (pending, news(status)) if text)
     if message:
-        words.append(f'<span class="nnw-message">{html.escape(message)}</span>')
+        words.append(f'<span class="nnw-message">{escape(message)}</span>')
     if status.multiplier != 1.0:
         words.append(f"<span>learning rate \u00d7 <b>{number(status.multiplier)}</b></span>")
-    words.append(f'<span class="nnw-note" title="{html.escape(_cadence(status))}">{watching_words(status)}</span>')
+    words.append(f'<span class="nnw-note" title="{escape(_cadence(status))}">{watching_words(status)}</span>')
     return f'<div class="nnw-status">{"".join(parts)}</div><div class="nnw-status">{"".join(words)}</div>'
+
+
+def about(seconds: float) -> str:
+    """A time that is not known to the second, in words.
+
+    Example:
+        >>> about(4), about(33), about(80), about(170), about(5000)
+        ('a few seconds', 'about 30 seconds', 'about 1 minute', 'about 3 minutes', 'about 1 hour 20 minutes')
+    """
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {round(seconds, -1):.0f} seconds"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"about {_count(minutes, 'minute')}"
+    # to ten minutes, and to whole hours in a run of a day
+    hours, rest = divmod(round(minutes, -1), 60)
+    return f"about {_count(hours, 'hour')}" + (f" {rest} minutes" if rest and hours < 10 else "")
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def news(status: Status) -> str:
@@ -62,7 +86,8 @@ def _steps(status: Status) -> str:
     return f"step <b>{status.step:,}</b>{total}"
 
 
-def _speed(steps_per_second: float) -> str:
+def speed_words(steps_per_second: float) -> str:
+    """How fast it goes."""
     if steps_per_second >= 1:
         return f"{number(steps_per_second)} steps/s"
     return f"{number(1 / steps_per_second)} s a step"

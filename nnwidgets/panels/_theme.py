@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Container
@@ -12,6 +11,8 @@ from pathlib import Path
 from nnwidgets.records import History
 from nnwidgets.records import duration as duration
 from nnwidgets.records import number as number
+
+from ._text import escape
 
 STATIC = Path(__file__).parent / "static"
 
@@ -65,13 +66,14 @@ def depth_order(layers: tuple[str, ...], calls: tuple[str, ...] = ()) -> list[in
 def palette(count: int) -> tuple[str, ...]:
     """Colours for `count` layers from first to last: violet, blue, green, gold, so that the hue tells the depth.
 
-    Neighbours differ in lightness too, so that they can be told apart in a deep network. Red is left out. Hue and
-    lightness are those of OKLCH (https://bottosson.github.io/posts/oklab).
+    Neighbours differ in lightness too, so that they can be told apart in a deep network, and by eyes that see fewer
+    hues or none. Red is left out. Hue and lightness are those of OKLCH (https://bottosson.github.io/posts/oklab).
     """
     colours = []
     for position in range(count):
         share = position / (count - 1) if count > 1 else 0.3
-        lightness = (0.60, 0.72)[position % 2] if count > 6 else 0.66
+        # both at least 3 to 1 against white and against JupyterLab's dark ground
+        lightness = (0.52, 0.645)[position % 2]
         colours.append(_oklch(lightness, 0.13, 305.0 - 230.0 * share))
     return tuple(colours)
 
@@ -122,7 +124,7 @@ def at_step(step: int, now: int) -> str:
 
 def waiting(what: str) -> str:
     """What an empty panel says."""
-    return f'<div class="nnw-waiting">{html.escape(what)}</div>'
+    return f'<div class="nnw-waiting">{escape(what)}</div>'
 
 
 def _nearest(path: str, known: Container[str]) -> str:

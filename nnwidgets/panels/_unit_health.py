@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import ipywidgets
 
@@ -33,31 +34,37 @@ class UnitHealth(Panel):
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
         """Draw the newest shares."""
-        shares: dict[str, dict[str, float]] = {}
-        step = -1
-        for kind, name in READINGS.items():
-            newest = history.latest(name)
-            if newest is None:
-                continue
-            step = max(step, newest[0])
-            for layer, value in zip(history.tail(name, 1).layers, newest[1].tolist(), strict=True):
-                # NaN: this kind says nothing about this nonlinearity
-                if value == value:
-                    shares.setdefault(layer, {})[kind] = value
-        if not shares:
+        found = bars(history)
+        if found is None:
             return (
                 "Waits for the first reading of activations, a few steps into a run. Only the units of ReLU, tanh and "
                 "sigmoid can be dead or saturated: a model without them has nothing to show here."
             )
-        colours, layers = layer_colours(history), tuple(shares)
+        step, drawn = found
         self._note.value = (
             f'<span class="nnw-note">share of units at step {step:,}; solid: dead, striped: saturated; '
             "red: half of them or more</span>"
         )
-        self._canvas.data = {
-            "bars": [
-                {"name": layer, "color": colour_of(layer, colours), **shares[layer]}
-                for layer in (layers[position] for position in order_in(history, layers))
-            ]
-        }
+        self._canvas.data = {"bars": drawn}
         return None
+
+
+def bars(history: History) -> tuple[int, list[dict[str, Any]]] | None:
+    """The newest step that was read, and what shares.js draws of it; None before there is one."""
+    shares: dict[str, dict[str, float]] = {}
+    step = -1
+    for kind, name in READINGS.items():
+        newest = history.latest(name)
+        if newest is None:
+            continue
+        step = max(step, newest[0])
+        for layer, value in zip(history.tail(name, 1).layers, newest[1].tolist(), strict=True):
+            # NaN: this kind says nothing about this nonlinearity
+            if value == value:
+                shares.setdefault(layer, {})[kind] = value
+    colours, layers = layer_colours(history), tuple(shares)
+    drawn = [
+        {"name": layer, "color": colour_of(layer, colours), **shares[layer]}
+        for layer in (layers[position] for position in order_in(history, layers))
+    ]
+    return (step, drawn) if drawn else None

@@ -30,6 +30,7 @@ from ._history import Branch as Branch
 from ._history import History as History
 from ._history import Table as Table
 from ._history import UnknownReading as UnknownReading
+from ._html_file import write_html as write_html
 from ._nan_report import NanReport as NanReport
 from ._nan_report import Operand as Operand
 from ._nan_report import Origin as Origin

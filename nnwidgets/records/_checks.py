@@ -11,6 +11,7 @@ from typing import Any
 
 from ._finding import plain
 from ._headings import HEADINGS
+from ._html_file import plain_page, write_html
 
 VERDICTS = ("wrong", "suspicious", "ok", "unknown")
 _SIGNS = {"ok": "✓", "wrong": "✗", "suspicious": "!", "unknown": "\u2013", "": "○"}
@@ -97,7 +98,7 @@ class Checklist:
 
     def to_html(self) -> str:
         """One page that needs nothing else."""
-        parts = ["<!doctype html><meta charset='utf-8'><title>Checklist</title>", _STYLE]
+        parts: list[str] = []
         for number, heading in enumerate(HEADINGS, 1):
             parts.append(f"<h2>{number}. {html.escape(heading)}</h2><table>")
             for info, check in self._under(number):
@@ -108,13 +109,15 @@ class Checklist:
                     f"<tr class='{verdict}'><td>{_SIGNS[verdict]}</td><td>{html.escape(info.name)}</td>{columns}</tr>"
                 )
             parts.append("</table>")
-        return "".join(parts)
+        return plain_page("Checklist", "".join(parts))
 
-    def save_html(self, file: str | os.PathLike[str]) -> Path:
-        """Write `to_html` to a file; returns its path."""
-        path = Path(file)
-        path.write_text(self.to_html(), encoding="utf-8")
-        return path
+    def save_html(self, file: str | os.PathLike[str] = "checklist.html") -> Path:
+        """Write `to_html` to a file; returns its path.
+
+        Raises:
+            OSError: it cannot be written; nothing is changed then.
+        """
+        return write_html(file, self.to_html())
 
     def _under(self, heading: int) -> list[tuple[CheckInfo, Check | None]]:
         found = {check.name: check for check in self.checks}
@@ -133,11 +136,3 @@ class Checklist:
                 if check.verdict != "ok" and check.words:
                     lines.append(f"       {check.words}")
         return "\n".join(lines)
-
-
-_STYLE = (
-    "<style>:root{color-scheme:light dark}body{font:14px system-ui,sans-serif;max-width:60em;margin:2em auto}"
-    "table{border-collapse:collapse;width:100%}td{border-top:1px solid #8884;padding:3px 10px 3px 0;vertical-align:top}"
-    ".ok td:first-child{color:#2f9e64}.wrong td:first-child,.wrong td:nth-child(2){color:#e5484d}"
-    ".suspicious td:first-child{color:#c98a12}</style>"
-)

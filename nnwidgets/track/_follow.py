@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnwidgets.records import Finding, History, Notice, Status
+from nnwidgets.records import Finding, History, Notice, Status, write_html
 
 from ._listed import why_ended
 from .store._run import Run
@@ -114,6 +115,15 @@ class Follower:
             self.notices = tuple(notices + ([Notice("follow", self._trouble)] if self._trouble else []))
         return self
 
+    def save_html(self, file: str | os.PathLike[str] = "report.html") -> Path:
+        """Write the run as it is on record now, as one page that needs no network; see `Session.save_html`."""
+        from nnwidgets.panels.page import page
+
+        with self._lock:
+            run = self.update().run
+            told = (self.status, self.history, self.findings, self.notices, run.rules)
+            return write_html(file, page(*told, title=run.name, facts=run.about()))
+
     def close(self) -> None:
         """Follow no longer; the dashboard goes."""
         self._closed.set()
@@ -173,18 +183,32 @@ class Follower:
         dashboard.rules, dashboard.reading = self.run.rules, self.words
         if dashboard.refresh(status, self.findings, self.notices, force=told != self._told):
             self._told = told
+        if dashboard.stills.due(status.state in ("running", "compiling")):
+            dashboard.keep(status, self.findings, self.notices)
 
     def __repr__(self) -> str:
         self.dashboard.reading, self.dashboard.rules = self.words, self.run.rules
         self.dashboard.refresh(self.status, self.findings, self.notices)
         return f"{self.words}\n{self.dashboard!r}"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def freeze(self) -> None:
+        """Leave a picture in the notebook and no widget; displayed again it is live again."""
+        self._show()
+        self.dashboard.freeze()
+
+    def _ipython_display_(self) -> None:
+        self._start()
+        self.dashboard._ipython_display_()
+
+    def _start(self) -> None:
         if not self._closed.is_set():
             self._show()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="nnwidgets follow", daemon=True)
                 self._thread.start()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        self._start()
         return {**self.dashboard._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
 
 

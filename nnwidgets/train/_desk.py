@@ -227,7 +227,7 @@ class Desk:
         changed = state is not None and state != self.status.state
         asked = force or changed or self.status.state == "paused"
         if not asked and not (self.governor.due("redraw") and self.dashboard.due(time.perf_counter())):
-            return
+            return self._keep()
         started = time.perf_counter()
         self.status = replace(
             self.stated(),
@@ -247,6 +247,16 @@ class Desk:
         elif self.status.state != "paused":
             # while the run stands still a redraw costs it nothing
             self.governor.charge("redraw", seconds, measured=sent)
+        return self._keep()
+
+    def _keep(self) -> None:
+        """Renew the picture that stays in the notebook: seldom during a run, which pays for it, else when it has changed."""
+        busy = self.status.state in ("running", "compiling")
+        if not self.dashboard.stills.due(busy) or (busy and not self.governor.budget):
+            return
+        started = time.perf_counter()
+        self.dashboard.keep(self.stated(), self.findings, self.notices)
+        (self.governor.charge_all if busy else self.governor.set_aside)(time.perf_counter() - started)
 
     def stated(self) -> Status:
         """The status with the numbers of this moment; who records a run asks for it, in another thread."""

@@ -163,6 +163,14 @@ class Session(Attempts):
         """The run as it stands in the store (see `nnwidgets.track.Run`); None before the first step, or where none is kept."""
         return self._tracked.run
 
+    def _about(self) -> dict[str, dict[str, Any]]:
+        try:
+            return {} if self.record is None else self.record.about()
+        except Exception as error:
+            # the store may be gone, or busy: the page is worth more than this part of it
+            self.notices.append(Notice("track", f"the set-up is left out of the page: {error}", traceback.format_exc()))
+            return {}
+
     @property
     def model(self) -> Any:
         """The user's own model with the parameters as they are now (Linen: the variables; plain JAX: the parameters)."""

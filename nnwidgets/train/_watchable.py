@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nnwidgets.objective import Objective
 from nnwidgets.panels import Dashboard
-from nnwidgets.records import Command, Finding, GradientReport, History, Notice, Status
+from nnwidgets.records import Command, Finding, GradientReport, History, Notice, Status, write_html
 
 from ._controls import condition
 from ._desk import Desk
@@ -71,6 +73,29 @@ class Watchable:
         for name, value in scalars.items():
             self.history.add_scalar(f"log/{name}", self.step if step is None else step, float(value))
 
+    def save_html(self, file: str | os.PathLike[str] = "report.html") -> Path:
+        """Write the run as it is now as one page: curves that can be zoomed, findings, layers, checks and the set-up.
+
+        The page needs no network and no kernel, and can be mailed. Names and messages in it are text, whatever they hold.
+
+        Args:
+            file: where to; a page that was there is replaced once the new one is complete.
+
+        Returns:
+            the file's path.
+
+        Raises:
+            OSError: it cannot be written; nothing is changed then.
+        """
+        from nnwidgets.panels.page import page
+
+        told = (self._desk.stated(), self.history, self.findings, self.notices, self.dashboard.rules)
+        return write_html(file, page(*told, title=getattr(self, "name", "run"), facts=self._about()))
+
+    def _about(self) -> dict[str, dict[str, Any]]:
+        """How the run was set up, for its page."""
+        return {}
+
     def gradcheck(
         self,
         tier: str = "quick",
@@ -130,6 +155,15 @@ class Watchable:
 
     def __repr__(self) -> str:
         return repr(self.dashboard)
+
+    def freeze(self) -> None:
+        """Leave a picture in the notebook and no widget; see `Dashboard.freeze`. Displayed again it is live again."""
+        self._desk.show(force=True)
+        self.dashboard.freeze()
+
+    def _ipython_display_(self) -> None:
+        self._desk.show(force=True)
+        self.dashboard._ipython_display_()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         self._desk.show(force=True)

@@ -126,7 +126,7 @@ def test_the_line_says_progress_speed_time_left_and_the_cost_of_watching():
         "step <b>1,234</b> / 5,000",
         "width:24.7%",
         "312 steps/s",
-        "13 s left",
+        "about 10 seconds left",
         "reading every 12th step, which adds 0.042 ms (1.3 %) to a step",
         "0.3 ms where that is more",
         "histograms: off",

@@ -1,4 +1,4 @@
-// Shared by all canvases: size, sharpness, theme, hover, and cleaning up. Each canvas adds `layout` and `draw`.
+// Shared by all canvases: size, sharpness, theme, hover by mouse and by keys, words for screen readers, and cleaning up.
 
 /**
  * @typedef {{ink: string, muted: string, grid: string, wrong: string, ground: string}} Theme
@@ -7,10 +7,62 @@
  *   height: (data: any, width: number) => number,
  *   draw: (ctx: CanvasRenderingContext2D, data: any, width: number, height: number, theme: Theme) => void,
  *   hover: (data: any, width: number, height: number, pointer: {x: number, y: number}) => string | null,
+ *   about?: (data: any) => string,
+ *   spots?: (data: any, width: number) => {x: number[], y: number[]},
  * }} Picture
+ * `about` is for who does not see the picture; `spots` are the columns and rows through which the arrow keys lead.
  */
 
-const FONT = "12px system-ui, sans-serif";
+// All is laid out for this size of text, and zoomed where the theme's is another.
+const SIZE = 13;
+const FONT = `${SIZE}px system-ui, sans-serif`;
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** How many times as large as `SIZE` the theme's text is. @param {HTMLElement} el */
+const zoomOf = (el) => (parseFloat(getComputedStyle(el).fontSize) || SIZE) / SIZE;
+
+/** @param {KeyboardEvent} event */
+const isChord = (event) => event.ctrlKey || event.metaKey || event.altKey;
+
+/** The text, with signs that turn round the reading order written out. @param {string} text */
+const literal = (text) =>
+  text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/**
+ * While `el` has the focus, JupyterLab's shortcuts of one key rest where `el` uses that key; all others, and chords, work.
+ * JupyterLab looks for the attribute when a key is pressed, so it is set just before.
+ * @param {HTMLElement} el @param {(key: string) => boolean} uses @returns {() => void} what ends it
+ */
+function ownKeys(el, uses) {
+  const early = (/** @type {KeyboardEvent} */ event) => {
+    if (!el.contains(/** @type {Node} */ (event.target))) return;
+    if (!isChord(event) && uses(event.key)) el.setAttribute("data-lm-suppress-shortcuts", "true");
+    else el.removeAttribute("data-lm-suppress-shortcuts");
+  };
+  window.addEventListener("keydown", early, true);
+  return () => window.removeEventListener("keydown", early, true);
+}
+
+/** Stripes in one colour, for what must not be told by its colour alone. @param {CanvasRenderingContext2D} ctx */
+function stripes(ctx, color, ground = "") {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 6;
+  const brush = tile.getContext("2d");
+  if (!brush) return color;
+  if (ground) {
+    brush.fillStyle = ground;
+    brush.fillRect(0, 0, 6, 6);
+  }
+  brush.strokeStyle = color;
+  brush.lineWidth = 2;
+  brush.beginPath();
+  for (const shift of [-6, 0, 6]) {
+    brush.moveTo(shift - 1, 7);
+    brush.lineTo(shift + 7, -1);
+  }
+  brush.stroke();
+  return ctx.createPattern(tile, "repeat") || color;
+}
 
 /** @param {string} name @param {HTMLElement} el */
 function colorOf(name, el) {
@@ -46,10 +98,30 @@ function short(value) {
 
 /** The text, cut at its front until it fits: the end of a path says most. */
 function fit(ctx, text, width) {
-  if (ctx.measureText(text).width <= width) return text;
-  let cut = text;
+  let cut = literal(text);
+  if (ctx.measureText(cut).width <= width) return cut;
   while (cut.length > 1 && ctx.measureText("…" + cut).width > width) cut = cut.slice(1);
   return "…" + cut;
+}
+
+/** Where the keys are. */
+function ring(ctx, { x, y }, theme) {
+  ctx.setLineDash([]);
+  for (const [color, wide] of [[theme.ground, 4], [theme.ink, 2]]) {
+    ctx.strokeStyle = color;
+    ctx.lineWidth = /** @type {number} */ (wide);
+    ctx.beginPath();
+    ctx.arc(x, y, 5, 0, 7);
+    ctx.stroke();
+  }
+}
+
+/** Scroll what is around `el` so far that this height of it can be seen. */
+function reveal(el, top, tall = 40) {
+  const scroll = el.parentElement;
+  if (!scroll) return;
+  if (top - 8 < scroll.scrollTop) scroll.scrollTop = top - 8;
+  if (top + tall > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top + tall - scroll.clientHeight;
 }
 
 /**
@@ -62,24 +134,35 @@ function mount({ model, el, picture }) {
   const canvas = el.appendChild(document.createElement("canvas"));
   const tip = el.appendChild(document.createElement("div"));
   tip.className = "nnw-tip";
+  // the same for who does not see it, but only where the keys lead: what the mouse points at is not read out
+  const said = el.appendChild(document.createElement("div"));
+  said.className = "nnw-said";
+  said.setAttribute("role", "status");
   canvas.setAttribute("role", "img");
+  if (picture.spots) canvas.tabIndex = 0;
   let frame = 0;
   /** @type {Pointer} */
   let pointer = null;
+  /** The column and row where the keys are. @type {[number, number] | null} */
+  let spot = null;
   let [width, height] = [0, 0];
 
   const paint = () => {
     frame = 0;
     const data = model.get("data");
-    width = el.clientWidth;
-    if (!width || !data) return;
+    if (!el.clientWidth || !data) return;
+    const zoom = zoomOf(el);
+    width = el.clientWidth / zoom;
     height = Object.keys(data).length ? picture.height(data, width) : 0;
-    const scale = window.devicePixelRatio || 1;
+    const scale = (window.devicePixelRatio || 1) * zoom;
     const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
     if (canvas.width !== wide || canvas.height !== high) {
       [canvas.width, canvas.height] = [wide, high];
-      [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
+      [canvas.style.width, canvas.style.height] = [`${width * zoom}px`, `${height * zoom}px`];
     }
+    canvas.style.display = height ? "" : "none";
+    const about = height && picture.about ? literal(picture.about(data)) : "";
+    if (about && canvas.getAttribute("aria-label") !== about) canvas.setAttribute("aria-label", about);
     const ctx = canvas.getContext("2d");
     if (!ctx || !height) return;
     ctx.setTransform(scale, 0, 0, scale, 0, 0);
@@ -87,12 +170,21 @@ function mount({ model, el, picture }) {
     ctx.font = FONT;
     ctx.textBaseline = "middle";
     picture.draw(ctx, data, width, height, themeOf(el));
+    if (spot && picture.spots) {
+      const { x, y } = picture.spots(data, width);
+      spot = [Math.min(spot[0], x.length - 1), Math.min(spot[1], y.length - 1)];
+      pointer = { x: x[spot[0]], y: y[spot[1]] };
+      ring(ctx, pointer, themeOf(el));
+    }
     const text = pointer && picture.hover(data, width, height, pointer);
-    tip.textContent = text || "";
+    const told = spot ? literal(text || "") : "";
+    if (picture.spots && said.textContent !== told) said.textContent = told;
+    tip.textContent = literal(text || "");
     tip.style.display = text ? "block" : "none";
     if (text && pointer) {
-      const left = Math.min(pointer.x + 12, width - tip.offsetWidth - 2);
-      tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, pointer.y - 30)}px)`;
+      const left = Math.min(pointer.x * zoom + 12, el.clientWidth - tip.offsetWidth - 2);
+      const above = pointer.y * zoom - tip.offsetHeight - 8;
+      tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, above)}px)`;
     }
   };
   const ask = () => {
@@ -100,12 +192,28 @@ function mount({ model, el, picture }) {
   };
   const moved = (/** @type {PointerEvent} */ event) => {
     const box = canvas.getBoundingClientRect();
-    pointer = { x: event.clientX - box.left, y: event.clientY - box.top };
+    const zoom = zoomOf(el);
+    [pointer, spot] = [{ x: (event.clientX - box.left) / zoom, y: (event.clientY - box.top) / zoom }, null];
     ask();
   };
   const left = () => {
-    pointer = null;
+    [pointer, spot] = [null, null];
     ask();
+  };
+  const pressed = (/** @type {KeyboardEvent} */ event) => {
+    if (!picture.spots || isChord(event) || !height) return;
+    const way = WAYS[event.key];
+    if (way) {
+      const { x, y } = picture.spots(model.get("data"), width);
+      const near = (place, all) => Math.min(all.length - 1, Math.max(0, place));
+      // at the newest, and at the top
+      spot = spot ? [near(spot[0] + way[0], x), near(spot[1] + way[1], y)] : [x.length - 1, 0];
+      reveal(el, y[spot[1]] * zoomOf(el));
+    } else if (event.key === "Escape" && spot) [pointer, spot] = [null, null];
+    else return;
+    ask();
+    event.preventDefault();
+    event.stopPropagation();
   };
   const resized = new ResizeObserver(ask);
   resized.observe(el);
@@ -116,6 +224,9 @@ function mount({ model, el, picture }) {
   dark.addEventListener("change", ask);
   canvas.addEventListener("pointermove", moved);
   canvas.addEventListener("pointerleave", left);
+  canvas.addEventListener("keydown", pressed);
+  canvas.addEventListener("blur", left);
+  const free = picture.spots ? ownKeys(el, (key) => key in WAYS || (key === "Escape" && spot !== null)) : () => {};
   model.on("change:data", ask);
   ask();
   return () => {
@@ -125,6 +236,9 @@ function mount({ model, el, picture }) {
     dark.removeEventListener("change", ask);
     canvas.removeEventListener("pointermove", moved);
     canvas.removeEventListener("pointerleave", left);
+    canvas.removeEventListener("keydown", pressed);
+    canvas.removeEventListener("blur", left);
+    free();
     model.off("change:data", ask);
   };
 }

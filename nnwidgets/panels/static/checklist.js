@@ -61,13 +61,15 @@ function render({ model, el }) {
   };
 
   const rowOf = (/** @type {any} */ row) => {
-    const details = /** @type {HTMLDetailsElement} */ (make("details", "nnw-check-row"));
+    // the button stands beside what folds, not in its headline: nothing can be clicked inside of what is clicked
+    const made = make("div", "nnw-check-row");
+    const details = /** @type {HTMLDetailsElement} */ (make("details", ""));
     details.open = open.has(row.name);
     details.addEventListener("toggle", () => (details.open ? open.add(row.name) : open.delete(row.name)));
     const light = waiting.has(row.name) ? "waiting" : row.light;
     const summary = make("summary", "");
     summary.dataset.focus = `row ${row.name}`;
-    summary.append(lightOf(light), make("span", "nnw-check-name", row.name), againButton(row));
+    summary.append(lightOf(light), make("span", "nnw-check-name", row.name));
     details.append(summary);
     if (row.measured !== undefined) {
       details.append(make("div", "nnw-check-measured", row.measured));
@@ -76,7 +78,8 @@ function render({ model, el }) {
       details.append(make("div", "nnw-note", when(row)));
     }
     details.append(make("div", "nnw-note", row.about));
-    return details;
+    made.append(details, againButton(row));
+    return made;
   };
 
   const draw = () => {

@@ -7,6 +7,8 @@ const DASH = [4, 3];
 /** Rows share the height of the loss's picture beside them, as long as each can be read. */
 const tall = (data) => Math.max(92, Math.min(150, 300 / data.curves.length));
 
+const words = (curve) => `${curve.title} ${curve.lines.map((line) => `${line.dashed ? "validation " : ""}${line.newest}`).join(", ")}`;
+
 /** @type {Picture} */
 const picture = {
   height: (data) => tall(data) * data.curves.length,
@@ -70,7 +72,12 @@ const picture = {
       ctx.setLineDash([]);
     });
   },
-  hover: () => null,
+  hover(data, width, height, { y }) {
+    const curve = data.curves[Math.floor(y / tall(data))];
+    return curve ? words(curve) : null;
+  },
+  about: (data) => `Curves over the steps. ${data.curves.map(words).join("; ")}`,
+  spots: (data) => ({ x: [60], y: data.curves.map((curve, row) => tall(data) * (row + 0.5)) }),
 };
 
 export default { render: ({ model, el }) => mount({ model, el, picture }) };

@@ -1,6 +1,122 @@
 // Acknowledges each frame once it is on the screen, and says what of the dashboard can be seen.
-// to Python:   {kind: "view", id, shown, cards}   {kind: "ack", id, frame}   {kind: "gone", id}
-// from Python: {kind: "frame", frame}
+// to Python:   {kind: "view", id, shown, cards}   {kind: "ack", id, frame}   {kind: "gone", id}   {kind: "over", id}
+// from Python: {kind: "frame", frame, step}
+// to JupyterLab's extension, as events of the document: "nnwidgets:dashboard" and "nnwidgets:gone", each with the model in its
+// detail; from it: "nnwidgets:who", to be told of all again.
+
+// Milliseconds that a dashboard is kept when its last view is gone: cells are moved, or deleted and brought back.
+const GRACE = 10000;
+
+/** What became of the kernel, in words; "" while it is there. @param {any} model @returns {Promise<string>} */
+async function fate(model) {
+  const manager = model.widget_manager;
+  const live = await manager.get_model(model.get("root")).then((/** @type {any} */ root) => root.comm_live !== false, () => false);
+  if (!live) return "The kernel was restarted or has ended: this is the last picture of that run. Run the cell again for a live one.";
+  const connection = manager.kernel?.connectionStatus;
+  if (!connection || connection === "connected") return "";
+  return "No connection to the kernel; it is being tried again. The run may go on meanwhile, but nothing can be steered.";
+}
+
+/** Call `changed` when that may have become another, until the function returned is called. @param {any} model @param {() => void} changed */
+function followKernel(model, changed) {
+  const signal = model.widget_manager.kernel?.connectionStatusChanged;
+  // all models are told of a restart, one after the other
+  const later = () => void setTimeout(changed, 0);
+  model.on("comm_live_update", later);
+  signal?.connect(later);
+  return () => {
+    model.off("comm_live_update", later);
+    signal?.disconnect(later);
+  };
+}
+
+/**
+ * When the dashboard is closed (this model first), let its comms go of all its models: JupyterLab's comms listen to their kernel for
+ * as long as it lives, and would hold on to the models and views for as long.
+ * @param {any} model
+ */
+function letGo(model) {
+  const manager = model.widget_manager;
+  /** @type {any} */
+  let dashboard = null;
+  const find = () => {
+    const id = model.get("root");
+    if (!dashboard && manager.has_model?.(id)) manager.get_model(id).then((/** @type {any} */ found) => (dashboard = found));
+  };
+  find();
+  model.on("msg:custom", find);
+  model.on("comm:close", () => {
+    const seen = new Set();
+    const waiting = [dashboard];
+    while (waiting.length) {
+      const value = waiting.pop();
+      if (Array.isArray(value)) waiting.push(...value);
+      const comm = value?.comm;
+      if (!comm || !value.attributes || seen.has(value)) continue;
+      seen.add(value);
+      waiting.push(...Object.values(value.attributes));
+      value.once("comm:close", () => {
+        comm.on_msg?.(() => {});
+        comm.on_close?.(() => {});
+      });
+    }
+  });
+}
+
+/** @param {{model: any}} context */
+function initialize({ model }) {
+  letGo(model);
+  const say = (/** @type {string} */ what) => document.dispatchEvent(new CustomEvent(`nnwidgets:${what}`, { detail: { model } }));
+  const here = () => say("dashboard");
+  const unfollow = followKernel(model, async () => {
+    if ((await fate(model)).startsWith("The kernel")) say("gone");
+  });
+  document.addEventListener("nnwidgets:who", here);
+  here();
+  return () => {
+    document.removeEventListener("nnwidgets:who", here);
+    unfollow();
+    say("gone");
+  };
+}
+
+/** Whether this output is the picture that stays in the notebook, or its text while nothing has run. @param {Element} output */
+function isStill(output) {
+  const image = output.querySelector("img");
+  if (!image) return (output.querySelector("pre")?.textContent || "").startsWith("nnwidgets: ");
+  const [kind, data] = image.src.split(",", 2);
+  // who made a PNG stands right behind its first 33 bytes
+  return kind === "data:image/png;base64" && atob(data.slice(0, 96)).includes("Software\0nnwidgets");
+}
+
+/**
+ * Hide the picture that stays, in the output right below the live dashboard, where both would be seen in JupyterLab and Notebook 7.
+ * @param {HTMLElement} root @param {() => boolean} alive
+ * @returns {{look: () => void, stop: () => void}} `look` again when `alive` may have changed; `stop` shows it.
+ */
+function hideStill(root, alive) {
+  const output = root.closest(".jp-OutputArea-child");
+  /** @type {HTMLElement | null} */
+  let hidden = null;
+  const look = () => {
+    seen.disconnect();
+    const next = /** @type {HTMLElement | null} */ (output?.nextElementSibling ?? null);
+    const still = next && alive() && isStill(next) ? next : null;
+    if (hidden && hidden !== still) hidden.style.display = "";
+    if (still) still.style.display = "none";
+    hidden = still;
+    // another output may come in its place, and an output is put in the page before what it shows
+    if (output?.parentElement) seen.observe(output.parentElement, { childList: true });
+    if (next && alive()) seen.observe(next, { childList: true, subtree: true });
+  };
+  const seen = new MutationObserver(look);
+  const stop = () => {
+    seen.disconnect();
+    if (hidden) hidden.style.display = "";
+  };
+  look();
+  return { look, stop };
+}
 
 /** @param {{model: any, el: HTMLElement}} context */
 function render({ model, el }) {
@@ -8,6 +124,8 @@ function render({ model, el }) {
   el.style.display = "none";
   /** @type {HTMLElement | null} */
   let root = null;
+  /** @type {Element | null} */
+  let home = null;
   let onScreen = true;
   /** @type {Set<number>} */
   const cards = new Set();
@@ -15,6 +133,7 @@ function render({ model, el }) {
   let waiting = 0;
   let drawing = 0;
   let pause = 0;
+  let search = 0;
   let attempts = 0;
 
   const report = () => {
@@ -53,27 +172,54 @@ function render({ model, el }) {
   // The dashboard around this view is attached after it, and its cards one by one.
   const find = () => {
     root = el.closest(".nnw");
+    home = el.closest(".jp-NotebookPanel") || document.getElementById("main");
     const found = root ? root.querySelectorAll(".nnw-card") : [];
     if (root && found.length >= model.get("cards")) {
+      root.dataset.nnwRoot = model.get("root");
+      still = hideStill(root, () => !lost.textContent?.startsWith("The kernel"));
+      mourn();
       watch.observe(root);
       found.forEach((card) => watch.observe(card));
-    } else if (attempts++ < 100) pause = window.setTimeout(find, 50);
+    } else if (attempts++ < 100) search = window.setTimeout(find, 50);
   };
 
+  // A dashboard that has lost its kernel says so.
+  const lost = document.createElement("div");
+  lost.className = "nnw-lost";
+  lost.setAttribute("role", "status");
+  const mourn = async () => {
+    lost.textContent = await fate(model);
+    if (lost.textContent) root?.prepend(lost);
+    else lost.remove();
+    still?.look();
+  };
+  /** @type {{look: () => void, stop: () => void} | null} */
+  let still = null;
+  const unfollow = followKernel(model, mourn);
+
   const leave = () => model.send({ kind: "gone", id });
+  // The output was cleared, or the cell deleted. A notebook that was closed as a whole, or a page that is loaded again,
+  // comes back to the same models; in front ends that we do not know it might.
+  const end = () => {
+    if (home?.isConnected) model.send({ kind: "over", id });
+  };
   model.on("msg:custom", asked);
   document.addEventListener("visibilitychange", turned);
   window.addEventListener("pagehide", leave);
   find();
   return () => {
     watch.disconnect();
+    still?.stop();
+    unfollow();
     cancelAnimationFrame(drawing);
     clearTimeout(pause);
+    clearTimeout(search);
     document.removeEventListener("visibilitychange", turned);
     window.removeEventListener("pagehide", leave);
     model.off("msg:custom", asked);
     leave();
+    window.setTimeout(end, GRACE);
   };
 }
 
-export default { render };
+export default { initialize, render };

@@ -1,7 +1,7 @@
 // Rows x steps as colours.
 // data: {rows, colors, steps: float64, values: float32 (rows, steps), bad: uint8 (rows, steps), low, high, power, reading}
 
-const [ABOVE, BELOW, SIDE] = [4, 40, 118];
+const [ABOVE, BELOW, SIDE] = [4, 42, 122];
 // Anchors of cividis (Nunez et al. 2018, made for colour-blind eyes), from low to high.
 const RAMP = [[0, 34, 78], [59, 73, 107], [110, 110, 115], [163, 152, 115], [217, 199, 88], [254, 232, 56]];
 
@@ -29,15 +29,17 @@ const picture = {
   draw(ctx, data, width, height, theme) {
     const [steps, values, bad, tall] = [doubles(data.steps), floats(data.values), bytes(data.bad), rowHeight(data)];
     const places = edges(data, width);
+    // striped, so that it is no colour of the scale to any eye
+    const alarm = stripes(ctx, theme.wrong, theme.ground);
     // where rows are narrower than letters, only some have their name; hovering tells the others
-    const named = Math.ceil(11 / tall);
+    const named = Math.ceil(13 / tall);
     data.rows.forEach((name, row) => {
       const y = ABOVE + row * tall;
       for (let column = 0; column < steps.length; column++) {
         const at = row * steps.length + column;
         if (!bad[at] && Number.isNaN(values[at])) continue;
         const share = (values[at] - data.low) / (data.high - data.low || 1);
-        ctx.fillStyle = bad[at] ? theme.wrong : `rgb(${ramp(share).join(",")})`;
+        ctx.fillStyle = bad[at] ? alarm : `rgb(${ramp(share).join(",")})`;
         // half a pixel wider than it is: no seams
         ctx.fillRect(places[column], y, places[column + 1] - places[column] + 0.5, tall - (tall > 8 ? 1 : 0));
       }
@@ -64,7 +66,8 @@ const picture = {
     ctx.fillText(shown(data, data.high), from + long + 6, y + 17);
     let x = from + long + 56;
     const key = (color, words) => {
-      ctx.fillStyle = ctx.strokeStyle = color;
+      ctx.fillStyle = color === theme.wrong ? alarm : color;
+      ctx.strokeStyle = color;
       if (color === theme.wrong) ctx.fillRect(x, y + 12, 9, 9);
       else ctx.strokeRect(x + 0.5, y + 12.5, 8, 8);
       ctx.fillStyle = theme.muted;
@@ -83,6 +86,19 @@ const picture = {
     const zero = data.power && Number.isNaN(read);
     const value = bytes(data.bad)[at] ? "not finite" : zero ? "0" : shown(data, read);
     return `${data.rows[row]} · step ${steps[column].toLocaleString("en")} · ${data.reading} ${value}`;
+  },
+  about(data) {
+    const [steps, bad] = [doubles(data.steps), bytes(data.bad)];
+    const wrong = data.rows.filter((name, row) => bad.subarray(row * steps.length, (row + 1) * steps.length).some(Boolean));
+    const [first, last] = [steps[0], steps[steps.length - 1]].map((step) => step.toLocaleString("en"));
+    const ends = `${shown(data, data.low)} to ${shown(data, data.high)}`;
+    const told = wrong.length ? `; not finite at some step: ${wrong.slice(0, 6).join(", ")}` : "";
+    return `Heatmap of ${data.reading}, ${data.rows.length} rows, steps ${first} to ${last}, ${ends}${told}. Arrow keys read it.`;
+  },
+  spots(data, width) {
+    const [places, tall] = [edges(data, width), rowHeight(data)];
+    const x = places.slice(1).map((place, column) => (place + places[column]) / 2);
+    return { x, y: data.rows.map((name, row) => ABOVE + (row + 0.5) * tall) };
   },
 };
 

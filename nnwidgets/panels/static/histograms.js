@@ -1,7 +1,7 @@
 // A small histogram a layer: filled now, an outline at the first step.
 // data: {names, colors, now: {low, high, counts: float32}, first: the same or null}
 
-const [CELL, TALL, GAP] = [150, 84, 12];
+const [CELL, TALL, GAP] = [150, 88, 12];
 
 /** @param {any} part */
 const unpack = (part) => part && { low: floats(part.low), high: floats(part.high), counts: floats(part.counts) };
@@ -35,7 +35,7 @@ const picture = {
     const [now, first, { columns, wide }] = [unpack(data.now), unpack(data.first), grid(data, width)];
     data.names.forEach((name, i) => {
       const [left, top] = [(i % columns) * (wide + GAP), Math.floor(i / columns) * (TALL + GAP)];
-      const [plotTop, plotBottom] = [top + 16, top + TALL - 14];
+      const [plotTop, plotBottom] = [top + 17, top + TALL - 16];
       ctx.textAlign = "left";
       ctx.fillStyle = theme.ink;
       ctx.fillText(fit(ctx, name, wide), left, top + 7);
@@ -111,6 +111,12 @@ const picture = {
     if (!(i in data.names)) return null;
     const [now, name] = [unpack(data.now), data.names[i]];
     return `${name} · now ${short(now.low[i])} to ${short(now.high[i])}`;
+  },
+  about: (data) => `Histograms of ${data.names.length} tensors or layers, now and at first. Arrow keys read where each lies.`,
+  spots(data, width) {
+    const { columns, wide, rows } = grid(data, width);
+    const x = [...Array(columns).keys()].map((column) => column * (wide + GAP) + wide / 2);
+    return { x, y: [...Array(rows).keys()].map((row) => row * (TALL + GAP) + TALL / 2) };
   },
 };
 

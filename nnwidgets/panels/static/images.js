@@ -5,9 +5,8 @@
 // to Python: {kind: "go", by: -1 | 1}
 
 const [STEPS, MINUS, PLUS] = [252, 253, 254];
-const [GAP, LINE, TITLE] = [6, 17, 14];
-const SMALL = "11px system-ui, sans-serif";
-const BOLD = "600 12px system-ui, sans-serif";
+const [GAP, LINE, TITLE] = [6, 18, 16];
+const BOLD = `600 ${FONT}`;
 // Below and above zero; red is kept for what is wrong.
 const [BLUE, MIDDLE, ORANGE] = [[25, 92, 172], [242, 242, 242], [217, 116, 11]];
 const FAMILIES = {
@@ -113,10 +112,10 @@ function plan(data, width) {
       y += LINE + 4;
     }
     const place = { row, y, lines: [], tiles: [], bar: 0 };
-    ruler.font = SMALL;
+    ruler.font = FONT;
     place.lines = wrap(ruler, row.words, width - 16);
-    y += LINE + place.lines.length * 15;
-    if (row.bad) y += 15;
+    y += LINE + place.lines.length * LINE;
+    if (row.bad) y += LINE;
     place.bar = y;
     y += row.color ? 2 : 18;
     const shape = row.over || row;
@@ -182,6 +181,7 @@ function images(model, el) {
   };
   return {
     height: (data, width) => plan(data, width).height,
+    about: (data) => `${ABOUT} ${data.rows.map((row) => [row.label, row.bad].filter(Boolean).join(", ")).join("; ")}`,
     draw(ctx, data, width, height, theme) {
       const { heads, rows } = plan(data, width);
       ctx.textAlign = "left";
@@ -202,17 +202,17 @@ function images(model, el) {
         ctx.font = FONT;
         ctx.fillStyle = theme.ink;
         ctx.fillText(fit(ctx, row.label, width - 12), 10, place.y + 8);
-        ctx.font = SMALL;
+        ctx.font = FONT;
         let y = place.y + LINE + 6;
         if (row.bad) {
           ctx.fillStyle = theme.wrong;
           ctx.fillText(fit(ctx, row.bad, width - 12), 10, y);
-          y += 15;
+          y += LINE;
         }
         ctx.fillStyle = theme.muted;
         for (const line of place.lines) {
           ctx.fillText(line, 10, y);
-          y += 15;
+          y += LINE;
         }
         if (!row.color) scaleBar(ctx, row, place.bar + 7, width, theme, model.get("alone"));
         ctx.imageSmoothingEnabled = false;
@@ -261,7 +261,7 @@ function images(model, el) {
 
 /** What the colours stand for. */
 function scaleBar(ctx, row, y, width, theme, alone) {
-  ctx.font = SMALL;
+  ctx.font = FONT;
   ctx.fillStyle = theme.muted;
   if (row.range || !row.ends.length) {
     ctx.fillText(row.range || "no finite number", 10, y);
@@ -293,9 +293,8 @@ function render({ model, el }) {
   const end = mount({ model, el, picture: images(model, el) });
   const canvas = /** @type {HTMLCanvasElement} */ (el.querySelector("canvas"));
   canvas.tabIndex = 0;
-  canvas.setAttribute("aria-label", ABOUT);
   // JupyterLab's own arrow keys would move to another cell
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  const free = ownKeys(el, (key) => key === "ArrowLeft" || key === "ArrowRight");
   // what `mount` redraws for
   const redraw = () => canvas.dispatchEvent(new PointerEvent("pointerleave"));
   const pressed = (event) => {
@@ -312,6 +311,7 @@ function render({ model, el }) {
   return () => {
     Object.entries(heard).forEach(([name, act]) => canvas.removeEventListener(name, act));
     model.off("change:alone", redraw);
+    free();
     end();
   };
 }

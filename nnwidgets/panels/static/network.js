@@ -4,8 +4,8 @@
 // to Python: {kind: "open" | "close" | "choose", key}
 
 const [BOX, HEADER, LEAST, MOST, ROUND] = [44, 19, 104, 300, 6];
-const SMALL = "11px system-ui, sans-serif";
-const BOLD = "600 12px system-ui, sans-serif";
+const BOLD = `600 ${FONT}`;
+const USED = new Set(["Enter", " ", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"]);
 const ABOUT = "The network. The arrow keys move from layer to layer, Enter opens or chooses.";
 
 /** The words, as many of them as fit. */
@@ -109,7 +109,7 @@ function network(el, state) {
   return {
     height(data) {
       const side = data.tracks ? Math.min(12, 120 / data.tracks) * data.tracks + 12 : 0;
-      el.style.minWidth = `${data.wide * LEAST + side}px`;
+      el.style.minWidth = `${(data.wide * LEAST + side) * zoomOf(el)}px`;
       return data.height;
     },
     draw(ctx, data, width, height, theme) {
@@ -135,7 +135,7 @@ function network(el, state) {
       for (const item of items(data, width)) {
         const { x, y, wide, tall, box, frame } = item;
         if (frame) {
-          ctx.font = SMALL;
+          ctx.font = FONT;
           const text = fit(ctx, frame.label, wide - 60);
           ctx.fillStyle = theme.ground;
           ctx.fillRect(x + 2, y + 2, Math.min(wide - 4, ctx.measureText(text).width + 22), tall - 3);
@@ -178,7 +178,7 @@ function network(el, state) {
             ctx.fillText(box.mark, x + inner - 6, y + high / 2 - 8);
             ctx.textAlign = "left";
           }
-          ctx.font = SMALL;
+          ctx.font = FONT;
           ctx.fillStyle = theme.muted;
           ctx.fillText(fitting(ctx, box.words, inner - 20), x + 12, y + high / 2 + 9);
         }
@@ -218,12 +218,13 @@ function render({ model, el }) {
   canvas.setAttribute("role", "application");
   canvas.setAttribute("aria-label", ABOUT);
   // JupyterLab's own arrow keys would move to another cell
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  const free = ownKeys(el, (key) => USED.has(key));
   // what `mount` redraws for
   const redraw = () => canvas.dispatchEvent(new PointerEvent("pointerleave"));
   const say = (item) => model.send({ kind: item.kind, key: item.key });
   const clicked = (event) => {
-    const found = hit(model.get("data"), el.clientWidth, event.offsetX, event.offsetY);
+    const zoom = zoomOf(el);
+    const found = hit(model.get("data"), el.clientWidth / zoom, event.offsetX / zoom, event.offsetY / zoom);
     if (!found) return;
     state.cursor = found.key;
     say(found);
@@ -244,7 +245,7 @@ function render({ model, el }) {
   };
   const pressed = (event) => {
     const data = model.get("data");
-    const all = data.boxes ? items(data, el.clientWidth) : [];
+    const all = data.boxes ? items(data, el.clientWidth / zoomOf(el)) : [];
     if (!all.length || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter" || event.key === " ") {
       const item = all.find((each) => each.key === state.cursor);
@@ -255,30 +256,25 @@ function render({ model, el }) {
       state.cursor = next.key;
       const { box, frame } = next;
       const name = box ? [box.path, ...box.words, box.state].join(", ") : frame.key;
-      canvas.setAttribute("aria-label", `${name}. ${ABOUT}`);
-      reveal(next);
+      canvas.setAttribute("aria-label", literal(`${name}. ${ABOUT}`));
+      /** @type {HTMLElement} */ (el.querySelector(".nnw-said")).textContent = literal(name);
+      show(next);
       redraw();
     }
     event.preventDefault();
     event.stopPropagation();
   };
   /** So far that this item can be seen. */
-  const reveal = (item) => {
-    const scroll = el.parentElement;
-    if (!scroll) return;
-    if (item.y < scroll.scrollTop + 8) scroll.scrollTop = item.y - 8;
-    const low = item.y + item.tall + 8;
-    if (low > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = low - scroll.clientHeight;
-  };
+  const show = (item) => reveal(el, item.y * zoomOf(el), (item.tall + 8) * zoomOf(el));
   let chosen = model.get("data").chosen || "";
   const changed = () => {
     const data = model.get("data");
     if (!data.boxes || data.chosen === chosen) return;
     chosen = data.chosen;
-    const item = items(data, el.clientWidth).find((each) => each.key === chosen);
+    const item = items(data, el.clientWidth / zoomOf(el)).find((each) => each.key === chosen);
     state.cursor = chosen;
     // once the canvas has its new height
-    if (item) requestAnimationFrame(() => requestAnimationFrame(() => reveal(item)));
+    if (item) requestAnimationFrame(() => requestAnimationFrame(() => show(item)));
   };
   const focused = () => {
     const data = model.get("data");
@@ -291,6 +287,7 @@ function render({ model, el }) {
   return () => {
     model.off("change:data", changed);
     Object.entries(heard).forEach(([name, act]) => canvas.removeEventListener(name, act));
+    free();
     end();
   };
 }

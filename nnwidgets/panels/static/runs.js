@@ -68,8 +68,12 @@ function matches(row, filter) {
 /** @param {{model: any, el: HTMLElement}} context */
 function render({ model, el }) {
   el.classList.add("nnw-runs");
-  // JupyterLab's own keys (a, b, x, ...) are not meant while this has the focus
-  el.dataset.lmSuppressShortcuts = "true";
+  // JupyterLab's own keys (a, b, x, ...) are not meant while this has the focus, its chords are: it looks when one is pressed
+  const early = (/** @type {KeyboardEvent} */ event) => {
+    if (el.contains(/** @type {Node} */ (event.target)))
+      el.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey));
+  };
+  window.addEventListener("keydown", early, true);
   let [key, way] = ["id", -1];
   /** Runs that are chosen, the oldest choice first. @type {number[]} */
   let chosen = [];
@@ -103,6 +107,9 @@ function render({ model, el }) {
   table.append(head, body);
   const scroll = make("div", "nnw-runs-scroll");
   scroll.append(table);
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "group");
+  scroll.setAttribute("aria-label", "runs on record");
   const result = make("div", "nnw-runs-result");
   result.setAttribute("aria-live", "polite");
   el.replaceChildren(bar, scroll, result);
@@ -128,7 +135,7 @@ function render({ model, el }) {
 
   const drawHead = (/** @type {any[]} */ rows) => {
     const line = make("tr", "");
-    line.append(make("th", ""));
+    line.append(make("td", ""));
     for (const [name, text, about] of shownColumns(rows)) {
       const cell = make("th", classOf(name));
       cell.setAttribute("aria-sort", name !== key ? "none" : way > 0 ? "ascending" : "descending");
@@ -256,6 +263,10 @@ function render({ model, el }) {
     else if (answer.html !== undefined) {
       const name = (/** @type {number} */ id) => `run ${id} (${rowsNow().find((row) => row.id === id)?.name ?? ""})`;
       const content = make("div", "nnw-difference");
+      content.tabIndex = 0;
+      content.setAttribute("role", "group");
+      content.setAttribute("aria-label", "what differs");
+      // from Difference._repr_html_, which escapes all that comes from the runs
       content.innerHTML = answer.html;
       result.replaceChildren(make("div", "nnw-heading", `${name(answer.left)} and ${name(answer.right)}`), content);
     }
@@ -272,6 +283,7 @@ function render({ model, el }) {
   return () => {
     model.off("change:data", draw);
     model.off("change:answer", answered);
+    window.removeEventListener("keydown", early, true);
     model.off("change:news", ask);
   };
 }

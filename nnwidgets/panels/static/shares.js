@@ -1,29 +1,14 @@
 // The share of dead (solid) and saturated (striped) units a layer, as bars with their number.
 // data: {bars: [{name, color, dead?, saturated?}]}
 
-const [ROW, SIDE, NUMBER, BELOW] = [22, 130, 128, 18];
+const [ROW, SIDE, NUMBER, BELOW] = [22, 134, 136, 20];
 const HALF = 0.5;
-
-/** Stripes in one colour. */
-function stripes(ctx, color) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 6;
-  const brush = tile.getContext("2d");
-  if (!brush) return color;
-  brush.strokeStyle = color;
-  brush.lineWidth = 2;
-  brush.beginPath();
-  for (const shift of [-6, 0, 6]) {
-    brush.moveTo(shift - 1, 7);
-    brush.lineTo(shift + 7, -1);
-  }
-  brush.stroke();
-  return ctx.createPattern(tile, "repeat") || color;
-}
 
 const percent = (share) => `${share > 0 && share < 0.01 ? "<1" : Math.round(100 * share)} %`;
 const words = (bar) =>
   ["dead", "saturated"].filter((kind) => kind in bar).map((kind) => `${percent(bar[kind])} ${kind}`).join(", ");
+
+const blocked = (bar) => Math.max(bar.dead || 0, bar.saturated || 0) >= HALF;
 
 /** @type {Picture} */
 const picture = {
@@ -50,8 +35,8 @@ const picture = {
         from += wide;
       }
       ctx.textAlign = "left";
-      ctx.fillStyle = Math.max(bar.dead || 0, bar.saturated || 0) >= HALF ? theme.wrong : theme.ink;
-      ctx.fillText(fit(ctx, words(bar), NUMBER - 8), SIDE + long + 8, y + (ROW - 6) / 2);
+      ctx.fillStyle = blocked(bar) ? theme.wrong : theme.ink;
+      ctx.fillText(fit(ctx, (blocked(bar) ? "✗ " : "") + words(bar), NUMBER - 8), SIDE + long + 8, y + (ROW - 6) / 2);
     });
     ctx.fillStyle = theme.muted;
     for (const share of [0, HALF, 1]) {
@@ -67,6 +52,13 @@ const picture = {
     const bar = data.bars[Math.floor(y / ROW)];
     return bar ? `${bar.name}: ${words(bar)}` : null;
   },
+  about(data) {
+    const many = data.bars.filter(blocked);
+    const told = many.slice(0, 6).map((bar) => `${bar.name} ${words(bar)}`);
+    const worst = many.length ? `; half of the units or more: ${told.join("; ")}` : "";
+    return `Shares of dead or saturated units of ${data.bars.length} layers${worst}. Arrow keys read them.`;
+  },
+  spots: (data) => ({ x: [SIDE + 12], y: data.bars.map((bar, row) => (row + 0.5) * ROW) }),
 };
 
 export default { render: ({ model, el }) => mount({ model, el, picture }) };

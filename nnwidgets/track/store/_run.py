@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from nnwidgets.records import Finding, History, Status
 
 from . import _states, _texts
+from ._about import about
 from ._lives import lives
 from ._tables import tables
 from ._told import told
@@ -254,6 +256,16 @@ class Run:
     def told(self) -> str:
         """The same for people, in a page at most."""
         return told(self)
+
+    def about(self) -> dict[str, dict[str, Any]]:
+        """How it was set up, as tables: for each heading, names and values."""
+        return about(self)
+
+    def save_html(self, file: str | os.PathLike[str] = "report.html") -> Path:
+        """Write it as one page that needs no network; see `Session.save_html`."""
+        from .._follow import Follower
+
+        return Follower(self).save_html(file)
 
     def _change(self, query: str, *values: Any) -> None:
         with self.store.connect() as connection:

@@ -1,0 +1,209 @@
+"""JupyterLab's extension: docking, the palette's commands and their shortcuts, the status bar, the way to a line, cards.
+
+It leaves in ``.artifacts``: ``docked-light.png``, ``docked-dark.png``, ``line.png``, ``launcher.png``, ``restarted.png``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from ._lab import Lab
+from ._notebook import Notebook
+from .conftest import one_page
+
+FILE = """import jax.numpy as jnp
+
+
+def loss_fn(params, batch):
+    hidden = jnp.tanh(batch[0] @ params["first"]["w"])
+    output = hidden @ params["second"]["w"] + 0.0 * params["second"]["unused"].sum()
+    return jnp.mean((output[:, 0] - batch[1]) ** 2)
+"""
+MAKES = """import jax, jax.numpy as jnp, numpy as np, optax
+import nnwidgets as nnw
+import theirs
+random = np.random.default_rng(0)
+inputs = random.normal(size=(64, 8, 3)).astype("float32")
+data = [(each, each.sum(1)) for each in inputs]
+params = {"first": {"w": random.normal(size=(3, 5)).astype("float32")},
+          "second": {"w": random.normal(size=(5, 1)).astype("float32"), "unused": jnp.ones(2)}}"""
+NAN = """def loss_fn(params, batch):
+    root = jnp.sqrt(batch[0] @ params["w"])
+    return jnp.mean((root - batch[1]) ** 2)
+
+broken = nnw.Session(nnw.Objective(loss_fn, {"w": jnp.ones(3)}), optax.sgd(1e-2), data, name="broken")
+broken"""
+CELLS = [
+    MAKES,
+    'session = nnw.Session(nnw.Objective(theirs.loss_fn, params), optax.adam(1e-3), data, name="docked")\nsession',
+    "session.run(1_000_000)",
+    NAN,
+    "broken.run(5)",
+    "print(session.step, [check.name for check in session.history.checks], session.gradcheck is not None)",
+]
+
+
+@pytest.fixture(scope="module")
+def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+    (lab.notebooks / "theirs.py").write_text(FILE, encoding="utf-8")
+    with one_page(chromium, lab) as notebook:
+        notebook.page.set_viewport_size({"width": 1700, "height": 1000})
+        notebook.open(CELLS, name="extension.ipynb")
+        notebook.run(0)
+        notebook.run(1)
+        yield notebook
+
+
+def command(notebook: Notebook, name: str) -> None:
+    """By the palette, as a user does: open it, type, press Enter."""
+    notebook.page.keyboard.press("Control+Shift+C")
+    palette = notebook.page.locator(".lm-CommandPalette-input").last
+    palette.fill(name)
+    expect(notebook.page.locator(".lm-CommandPalette-item.lm-mod-active").last).to_contain_text(name)
+    palette.press("Enter")
+
+
+def chord(notebook: Notebook, letter: str) -> None:
+    notebook.page.keyboard.press("Control+k")
+    notebook.page.keyboard.press(letter)
+
+
+def status(notebook: Notebook) -> Locator:
+    return notebook.page.locator(".nnw-status-item span").first
+
+
+def step(notebook: Notebook) -> int:
+    return int(status(notebook).inner_text().split("step ")[1].split(" ")[0].replace(",", ""))
+
+
+def test_it_is_enabled() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "jupyter", "labextension", "list"], capture_output=True, text=True, timeout=120, check=True
+    )
+    line = next(line for line in (listed.stdout + listed.stderr).splitlines() if " nnwidgets v" in line)
+    assert "enabled" in line, line
+    assert "OK" in line, line
+
+
+def test_a_dashboard_is_docked_and_a_busy_run_steered_from_anywhere(notebook: Notebook) -> None:
+    page = notebook.page
+    command(notebook, "Dock the Dashboard")
+    dock = page.locator(".nnw-dock-panel")
+    expect(dock.locator(".nnw-state")).to_be_visible()
+    beside = page.locator(".jp-NotebookPanel").bounding_box()
+    place = dock.bounding_box()
+    assert beside is not None and place is not None
+    assert place["x"] >= beside["x"] + beside["width"] - 5, "it stands beside the notebook"
+    notebook.start(2)
+    expect(dock.locator(".nnw-state")).to_have_text("running", timeout=60_000)
+    # the cells are edited meanwhile, and the dashboard stays in sight
+    editor = notebook.cell(5).locator(".cm-content")
+    editor.click()
+    first = step(notebook)
+    page.wait_for_function(f"() => Number(document.querySelector('.nnw-dock-panel .nnw-status b').textContent.replaceAll(',', '')) > {first + 20}")
+    assert notebook.busy(2)
+    chord(notebook, "p")
+    expect(status(notebook)).to_contain_text("paused")
+    expect(dock.locator(".nnw-state")).to_have_text("paused")
+    assert "print(session.step" in editor.inner_text(), "the chord was not typed into the cell"
+    paused = step(notebook)
+    chord(notebook, "s")
+    expect(status(notebook)).to_contain_text(f"step {paused + 1:,}")
+    chord(notebook, "b")
+    expect(status(notebook)).to_contain_text(f"step {paused:,}")
+    card = dock.locator(".nnw-card").filter(has=page.locator(".nnw-title", has_text="Gradient check"))
+    card.scroll_into_view_if_needed()
+    chord(notebook, "g")
+    expect(card.locator("table")).to_be_visible(timeout=60_000)
+    for theme in ("dark", "light"):
+        notebook.theme(theme)
+        page.wait_for_timeout(500)
+        notebook.screenshot(f"docked-{theme}")
+    chord(notebook, "p")
+    expect(status(notebook)).to_contain_text("running")
+    dock.locator(".nnw-controls button", has_text="Stop").click()
+    notebook.wait_for(2)
+    expect(status(notebook)).to_contain_text("stopped")
+
+
+def test_the_status_bar_goes_on_when_the_dashboard_is_out_of_sight(notebook: Notebook) -> None:
+    page = notebook.page
+    page.locator(".lm-TabBar-tab.lm-mod-closable", has_text="extension.ipynb").last.locator(".lm-TabBar-tabCloseIcon").click()
+    expect(page.locator(".nnw-dock-panel")).to_have_count(0)
+    notebook.start(2)
+    page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, 1e6)")
+    expect(status(notebook)).to_contain_text("running", timeout=60_000)
+    first = step(notebook)
+    page.wait_for_function(
+        f"() => Number(document.querySelector('.nnw-status-item').innerText.match(/step ([\\d,]+)/)[1].replaceAll(',', '')) > {first + 50}"
+    )
+    # a click leads back to it
+    page.locator(".nnw-status-item").click()
+    expect(page.locator(".nnw .nnw-state").first).to_be_in_viewport()
+    page.locator(".nnw .nnw-controls button", has_text="Stop").first.click()
+    notebook.wait_for(2)
+
+
+def test_a_finding_leads_to_its_line(notebook: Notebook) -> None:
+    page = notebook.page
+    notebook.run(3)
+    notebook.start(4)
+    notebook.wait_for_end(4)
+    broken = notebook.cell(3).locator(".nnw")
+    link = broken.locator(".nnw-line").first
+    link.scroll_into_view_if_needed()
+    expect(link).to_contain_text("cell [")
+    expect(status(notebook)).to_contain_text("problem")
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex === 3")
+    selected = "() => window.getSelection().toString()"
+    assert "jnp.sqrt" in page.evaluate(selected)
+    notebook.screenshot("line")
+    # an edit above it moves the line, and it is found all the same
+    page.keyboard.press("Control+Home")
+    page.keyboard.type("# one more line\n")
+    link.click()
+    page.wait_for_function("() => window.getSelection().toString().includes('jnp.sqrt')")
+    # a line of a file
+    page.evaluate(
+        "([file]) => { const line = document.querySelector('.nnw .nnw-line'); line.dataset.line = file + ':6'; delete line.dataset.code; line.click(); }",
+        [str(notebook.lab.notebooks / "theirs.py")],
+    )
+    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.context.path === 'theirs.py'")
+    page.wait_for_function("() => window.getSelection().toString().includes('unused')")
+    # one outside of what JupyterLab shows is not opened
+    page.evaluate("() => { const line = document.querySelector('.nnw .nnw-line'); line.dataset.line = '/etc/passwd:1'; line.click(); }")
+    expect(page.locator(".Toastify__toast", has_text="lies outside of")).to_be_visible()
+    page.evaluate("() => { window.jupyterapp.commands.execute('application:close'); }")
+
+
+def test_a_restart_is_said(notebook: Notebook) -> None:
+    page = notebook.page
+    page.evaluate("async () => { const panel = window.jupyterapp.shell.currentWidget; await panel.sessionContext.session.kernel.restart(); }")
+    lost = notebook.cell(1).locator(".nnw-lost")
+    expect(lost).to_contain_text("The kernel was restarted", timeout=30_000)
+    lost.scroll_into_view_if_needed()
+    notebook.screenshot("restarted")
+    assert page.evaluate("() => window.jupyterapp.commands.isEnabled('nnwidgets:pause')") is False
+
+
+def test_a_card_opens_a_copy_of_the_tour(notebook: Notebook) -> None:
+    page, folder = notebook.page, notebook.lab.notebooks
+    (folder / "tour.ipynb").unlink(missing_ok=True)
+    (folder / "tour.ipynb").write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    page.evaluate("() => { window.jupyterapp.commands.execute('launcher:create'); }")
+    card = page.locator(".jp-LauncherCard", has_text="tour").first
+    card.scroll_into_view_if_needed()
+    notebook.screenshot("launcher")
+    card.click()
+    # what is there is not overwritten
+    page.wait_for_function("() => window.jupyterapp.shell.currentWidget.context?.path === 'tour-2.ipynb'")
+    assert (folder / "tour-2.ipynb").exists()
+    assert json.loads((folder / "tour.ipynb").read_text())["cells"] == []

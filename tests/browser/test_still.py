@@ -1,0 +1,105 @@
+"""A picture that lasts: what a saved notebook shows without a kernel, and that nobody sees it beside the live dashboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from ._lab import Lab
+from ._notebook import Notebook
+from .conftest import one_page
+
+SESSION = """
+import jax.numpy as jnp, numpy as np, optax, nnwidgets as nnw
+def loss(params, batch):
+    return jnp.mean((batch @ params["in"] @ params["<img src=x onerror=alert(1)>"]) ** 2)
+params = {"in": jnp.ones((3, 4)), "<img src=x onerror=alert(1)>": jnp.ones((4, 1))}
+class Slow:
+    def check(self, history):
+        if len(history["train/loss"]) > 5:
+            return nnw.Finding("Slow", "problem", "in", 5, "It <b>creeps</b>.", "Hurry.", line="cell [1]:4")
+session = nnw.Session(nnw.Objective(loss, params), optax.sgd(1e-4), [np.ones((2, 3), np.float32)] * 4, rules=(Slow(),),
+                      track=False)
+session
+"""
+CELLS = [SESSION, "session.run(40)", "session.run(30); import time; time.sleep(1)", "session.freeze()"]
+# The outputs of the first cell: what they hold, and whether they can be seen.
+OUTPUTS = """() => {
+    const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[0];
+    return [...cell.querySelectorAll('.jp-OutputArea-child')].map(each => ({
+        live: each.querySelectorAll('.nnw').length, image: each.querySelector('img')?.src.slice(0, 22) || '',
+        wide: each.querySelector('img')?.clientWidth || 0, text: each.textContent.trim(), seen: each.offsetHeight > 0 }));
+}"""
+PNG = "data:image/png;base64,"
+
+
+@pytest.fixture(scope="module")
+def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+    with one_page(chromium, lab) as notebook:
+        notebook.open(CELLS, name="still.ipynb")
+        yield notebook
+
+
+def outputs(notebook: Notebook) -> list[dict[str, Any]]:
+    return notebook.page.evaluate(OUTPUTS)
+
+
+def saved(notebook: Notebook) -> list[dict[str, Any]]:
+    """The outputs of the first cell in the file."""
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    text = (notebook.lab.notebooks / "still.ipynb").read_text(encoding="utf-8")
+    assert len(text) < 500_000
+    return json.loads(text)["cells"][0]["outputs"]
+
+
+def test_beside_the_live_dashboard_the_picture_is_kept_and_not_seen(notebook: Notebook) -> None:
+    notebook.run(0)
+    notebook.page.wait_for_selector(".nnw .nnw-card")
+    notebook.page.wait_for_timeout(500)
+    live, still = outputs(notebook)
+    assert (live["live"], live["seen"]) == (1, True)
+    assert still["text"].startswith("nnwidgets: idle, step 0") and not still["seen"]
+    notebook.run(1)
+    notebook.page.wait_for_timeout(500)
+    live, still = outputs(notebook)
+    assert (live["seen"], still["image"], still["seen"]) == (True, PNG, False)
+    notebook.run(2)
+    live, still = outputs(notebook)
+    assert (live["seen"], still["image"], still["seen"]) == (True, PNG, False)
+
+
+def test_the_saved_notebook_shows_it_without_a_kernel(notebook: Notebook) -> None:
+    file = saved(notebook)
+    kinds = [each["metadata"].get("nnwidgets") for each in file]
+    assert kinds[-1] == "still"
+    text = "".join(file[-1]["data"]["text/plain"])
+    for part in ("finished, step 70", "problem: Slow in at step 5, cell [1]:4", "It <b>creeps</b>.", "try: Hurry."):
+        assert part in text
+    page = notebook.page
+    page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
+    page.wait_for_selector(".jp-Notebook .jp-OutputArea-child img", state="visible")
+    # as it comes by mail: nobody has trusted it, and no kernel is started for it
+    raw = json.loads((notebook.lab.notebooks / "still.ipynb").read_text(encoding="utf-8"))
+    raw["metadata"]["kernelspec"] = {"name": "elsewhere", "display_name": "elsewhere", "language": "python"}
+    (notebook.lab.notebooks / "received.ipynb").write_text(json.dumps(raw), encoding="utf-8")
+    page.goto(
+        f"{notebook.lab.url}/lab/tree/received.ipynb?reset&token={notebook.lab.token}", wait_until="domcontentloaded"
+    )
+    page.wait_for_selector(".jp-Notebook img", timeout=60_000)
+    refuse = page.get_by_role("button", name="No Kernel", exact=True)
+    refuse.wait_for(timeout=60_000)
+    while refuse.count():
+        refuse.first.click()
+        page.wait_for_timeout(1000)
+    for theme in ("dark", "light"):
+        notebook.theme(theme)
+        notebook.screenshot(f"still-{theme}")
+    shown = outputs(notebook)
+    assert (shown[-1]["image"], shown[-1]["seen"]) == (PNG, True)
+    assert shown[-1]["wide"] == pytest.approx(900, abs=1)
+    assert not any("not found" in each["text"] or each["live"] for each in shown)
+    assert not page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.trusted")
