@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest"]
+# a file stays with one process, since its tests share what they compile
+PARALLEL = [*PYTEST, "-n", "auto", "--dist", "loadfile", "--durations=12"]
 # A rerun takes the linter's own script, which lives beside this Python whether or not the environment is active.
 LINT_IMPORTS = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
 
@@ -23,17 +25,9 @@ STAGES = {
     "imports": LINT_IMPORTS,
     # told where the packages lie: it does not look beside the Python that runs it
     "types": [sys.executable, "-m", "pyright", "--pythonpath", sys.executable],
-    # a file stays with one process, since its tests share what they compile
-    "tests": [
-        *PYTEST,
-        "-n",
-        "auto",
-        "--dist",
-        "loadfile",
-        "--ignore=tests/browser",
-        "--ignore=tests/test_notebooks.py",
-        "--durations=12",
-    ],
+    "tests": [*PARALLEL, "--ignore=tests/train", "--ignore=tests/browser", "--ignore=tests/test_notebooks.py"],
+    # what is said to change no bit is compiled as users compile it
+    "train": [*PARALLEL, "tests/train"],
     "notebooks": [*PYTEST, "tests/test_notebooks.py"],
     "browser": [*PYTEST, "tests/browser"],
 }
@@ -41,7 +35,17 @@ STAGES = {
 # Under load XLA's thread pool on a CPU was seen to stand still for good: kernels in block_until_ready for minutes, all of
 # their threads asleep. Others saw the same, and that it does not come with one thread an operation (PyAutoFit#1530).
 _FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
-_WITH_KERNELS = ("notebooks", "browser")
+# Nearly all of the time goes into compiling small programs that run for a few steps: half of it is saved where XLA and LLVM
+# optimise less. An environment that says otherwise is kept: JAX_DISABLE_MOST_OPTIMIZATIONS=0 python -m tests tests.
+_QUICKLY_COMPILED = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip(),
+}
+ENVIRONMENTS = {
+    "tests": {} if "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ else _QUICKLY_COMPILED,
+    "notebooks": {"XLA_FLAGS": _FLAGS},
+    "browser": {"XLA_FLAGS": _FLAGS},
+}
 
 
 def main(names: list[str]) -> int:
@@ -52,7 +56,7 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         print(f"\n=== {name}: {shlex.join(STAGES[name][1:] if name != 'imports' else STAGES[name])}", flush=True)
         started = time.perf_counter()
-        environment = os.environ | ({"XLA_FLAGS": _FLAGS} if name in _WITH_KERNELS else {})
+        environment = os.environ | ENVIRONMENTS.get(name, {})
         code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False, env=environment).returncode
         if code:
             print(f"=== {name} failed (exit {code})", file=sys.stderr, flush=True)

@@ -121,14 +121,14 @@ class Controls:
         self._step = button("Step", "step-forward", "Make exactly one step and hold again")
         self._run = button("Run", "fast-forward", "Make this many more steps, then pause")
         self._count = ipywidgets.BoundedIntText(
-            100, min=1, max=10**9, tooltip="How many steps", layout={"width": "86px"}
+            100, min=1, max=10**9, tooltip="How many steps", layout={"width": "6.6em"}
         )
         self._stop = button("Stop", "stop", "End the cell; session.run() goes on from here", "danger")
         self._slider = ipywidgets.FloatLogSlider(
             1.0, min=-3, max=2, step=0.05, readout=False, continuous_update=False, layout={"width": "120px"},
             tooltip="Multiplies the learning rate from the next step on",
         )  # fmt: skip
-        self._factor = ipywidgets.FloatText(1.0, tooltip="The factor as a number", layout={"width": "78px"})
+        self._factor = ipywidgets.FloatText(1.0, tooltip="The factor as a number", layout={"width": "6em"})
         self._reset = button("", "undo", "Back to the optimizer's own learning rate (1)")
         self._back = button("", "step-backward", "Go back one step, exactly; with the slider, to any step")
         self._past = ipywidgets.IntSlider(
@@ -136,9 +136,9 @@ class Controls:
             tooltip="Go to this step: every panel shows it. Going on from there starts a branch",
         )  # fmt: skip
         self._condition = ipywidgets.Dropdown(
-            options=list(CONDITIONS), tooltip="When to pause", layout={"width": "160px"}
+            options=list(CONDITIONS), tooltip="When to pause", layout={"width": "13em"}
         )
-        self._value = ipywidgets.FloatText(1000.0, tooltip="The step, or the loss", layout={"width": "86px"})
+        self._value = ipywidgets.FloatText(1000.0, tooltip="The step, or the loss", layout={"width": "6.6em"})
         self._add = button("Add", "plus", "Pause the run as soon as this holds")
         self._forget = button("Clear", "times", "Forget all these conditions")
         self._pauses, self._line = ipywidgets.HTML(), ipywidgets.HTML()
@@ -156,7 +156,9 @@ class Controls:
             group(dock.add_class("nnw-dock")),
         ]
         row = ipywidgets.HBox(groups).add_class("nnw-row").add_class("nnw-command")
-        self.widget = ipywidgets.VBox([self._labels, self._line, self._hint, row, self._error]).add_class("nnw-controls")
+        self.widget = ipywidgets.VBox([self._labels, self._line, self._hint, row, self._error]).add_class(
+            "nnw-controls"
+        )
 
     def _connect(self) -> None:
         def clicked(button: ipywidgets.Button, callback: Callable[[], None], what: str) -> None:

@@ -36,7 +36,7 @@ class Experiments(Panel):
         self._infos: dict[str, ExperimentInfo] = {}
         self._shown: Exploration | None = None
         self._waits_for, self._refused, self._filling = "", 0, False
-        self._chosen = ipywidgets.Dropdown(options=[], tooltip="Which experiment", layout={"width": "230px"})
+        self._chosen = ipywidgets.Dropdown(options=[], tooltip="Which experiment", layout={"width": "18em"})
         self._chosen.observe(lambda change: None if self._filling else self.redraw(), "value")
         self._run = ipywidgets.Button(description="Run", icon="flask", tooltip="Try it on copies of the run's state")
         self._stop = ipywidgets.Button(description="Stop", icon="stop", tooltip="End it, and show what it has")

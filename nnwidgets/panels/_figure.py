@@ -71,7 +71,7 @@ class StepFigure:
         NaN. So a line that ends in a gap gets one point more behind it, which alone draws nothing.
         """
         if values.size and not np.isfinite(values[..., -1]).all():
-            behind = np.full((*values.shape[:-1], 2), self.y.min)
+            behind = np.full((*values.shape[:-1], 2), self.y.min, values.dtype)
             behind[..., 0] = np.nan
             values = np.concatenate([values, behind], axis=-1)
             steps = np.append(steps, steps[[-1, -1]])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ipywidgets
+import numpy as np
+import numpy.typing as npt
 
 from nnwidgets.records import Finding, Histogram, History
 
@@ -68,5 +70,11 @@ def _pack(histogram: Histogram, order: list[int]) -> dict[str, object]:
     return {
         "low": histogram.low[order].astype("<f4").tobytes(),
         "high": histogram.high[order].astype("<f4").tobytes(),
-        "counts": histogram.counts[order].astype("<f4").tobytes(),
+        "counts": _bytes(histogram.counts[order]),
     }
+
+
+def _bytes(counts: npt.NDArray[np.float32]) -> bytes:
+    """Each row as shares of its peak, in steps of 1/255: more than a picture of this height can show."""
+    peak = np.maximum(counts.max(axis=1, keepdims=True), 1e-30)
+    return np.rint(255 * counts / peak).astype("u1").tobytes()

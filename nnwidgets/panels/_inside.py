@@ -79,7 +79,7 @@ class LookInside(Panel):
         self._unit = ipywidgets.Text(
             description="unit",
             continuous_update=False,
-            layout={"width": "150px"},
+            layout={"width": "11.5em"},
             style=narrow,
             placeholder="predicted",
         )

@@ -34,10 +34,10 @@ class LayerHeatmap(Panel):
 
     def __init__(self) -> None:
         self._reading = ipywidgets.Dropdown(
-            description="reading", layout={"width": "240px"}, style={"description_width": "initial"}
+            description="reading", layout={"width": "18.5em"}, style={"description_width": "initial"}
         )
         self._reading.observe(lambda change: self.redraw(), "value")
-        self._note, self._canvas, self._narrow = ipywidgets.HTML(), HeatmapCanvas(), Narrow(240)
+        self._note, self._canvas, self._narrow = ipywidgets.HTML(), HeatmapCanvas(), Narrow(240, cells=24_000)
         bar = ipywidgets.HBox([self._reading, self._note]).add_class("nnw-bar")
         self.widget = ipywidgets.VBox([bar, self._canvas])
 

@@ -15,13 +15,14 @@ from ._theme import colour_of, layer_colours, order_in
 
 # Small tensors of a layer, drawn fainter than its weights.
 FAINT = {"bias", "b", "scale", "offset", "beta", "gamma"}
+MANY = 120
 
 
 class LayerLines:
     """The tensors of one positive reading in a figure with powers of ten: faint as read, strong as averaged.
 
     The average is over a fiftieth of the steps shown, of the logarithm, so that many noisy lines can still be told
-    apart; nothing is hidden by it.
+    apart; nothing is hidden by it. Of more than `MANY` tensors only the averages are drawn: nobody could tell the rest apart.
 
     Args:
         figure: where the lines go.
@@ -30,7 +31,7 @@ class LayerLines:
     """
 
     def __init__(self, figure: StepFigure, name: str, include: tuple[float, ...] = ()) -> None:
-        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow(120)
+        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow(120, cells=15_000)
         self._raw, self._average = figure.lines(1.0), figure.lines(1.8, named=True)
 
     def draw(self, history: History) -> bool:
@@ -43,10 +44,14 @@ class LayerLines:
         raw = log10(raw[order])
         window = float(series.steps[-1] - series.steps[0]) / 50
         average = smooth(series.steps, log10(series.values[:, order].T), window)
-        self._figure.frame(steps, [raw], self._include)
+        many = len(order) > MANY
+        self._figure.frame(steps, [average if many else raw], self._include)
+        if many:
+            steps = raw = np.empty(0)
         self._paint(history, [series.layers[position] for position in order])
         for mark, x, y in ((self._raw, steps, raw), (self._average, series.steps.astype(np.float64), average)):
-            self._figure.draw(mark, x, y)
+            # float32 is finer than a pixel
+            self._figure.draw(mark, x, y.astype(np.float32))
         return True
 
     def _paint(self, history: History, layers: list[str]) -> None:
@@ -54,7 +59,8 @@ class LayerLines:
             return
         colours = layer_colours(history)
         strength = [0.5 if layer.rpartition("/")[2] in FAINT else 1.0 for layer in layers]
-        for mark, opacity in ((self._raw, 0.18), (self._average, 1.0)):
+        marks = ((self._average, 1.0),) if len(layers) > MANY else ((self._raw, 0.18), (self._average, 1.0))
+        for mark, opacity in marks:
             with mark.hold_sync():
                 mark.labels = layers
                 mark.colors = [colour_of(layer, colours) for layer in layers]

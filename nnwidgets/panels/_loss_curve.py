@@ -47,7 +47,7 @@ class LossCurve(Panel):
             description="smoothing",
             continuous_update=False,
             tooltip="The strong line averages over about so many steps; the faint one is never smoothed",
-            layout={"width": "300px"},
+            layout={"width": "23em"},
         )
         for switch in (self._log, self._window):
             switch.observe(lambda change: self.redraw(), "value")
@@ -73,7 +73,7 @@ class LossCurve(Panel):
         self._numbers = ipywidgets.HTML()
         self._loss = {"train": Narrow(), "validation": Narrow()}
         self._metrics: dict[str, Narrow] = {}
-        self._curves = CurvesCanvas(layout={"width": "260px", "flex": "0 0 auto", "display": "none"})
+        self._curves = CurvesCanvas(layout={"width": "20em", "flex": "0 0 auto", "display": "none"})
         bar = ipywidgets.HBox([self._numbers, self._window, self._log]).add_class("nnw-bar")
         row = ipywidgets.HBox([self._figure.figure, self._curves])
         self.widget = ipywidgets.VBox([bar, row])

@@ -51,12 +51,16 @@ class Narrow:
     drawn already. Each look reads only the rows that came since the last one, whatever the length of the run; after a
     rewind everything is read anew.
 
+    Args:
+        rows: at most.
+        cells: rows x layers, at most: where there are very many layers, the rows become fewer, but not fewer than 16.
+
     Attributes:
         bad: which stretches and layers, (rows, layers), hold a NaN or an infinity.
     """
 
-    def __init__(self, rows: int = COLUMNS // 2) -> None:
-        self._rows, self._width = rows, 1
+    def __init__(self, rows: int = COLUMNS // 2, cells: int | None = None) -> None:
+        self._rows, self._cells, self._width = rows, cells, 1
         self._name, self._newest = "", (-1, np.empty(0, np.float32))
         self._groups: _Groups | None = None
         self._series: Series | None = None
@@ -95,7 +99,10 @@ class Narrow:
             # only the open stretch can change
             closed, last = self._groups.split(len(self._groups.steps) - 1)
             groups = closed.join(last.join(new).merge(self._width))
-        while int(groups.steps[-1] - groups.steps[0]) // self._width + 2 > self._rows:
+        rows = (
+            self._rows if self._cells is None else min(self._rows, max(16, self._cells // max(groups.low.shape[1], 1)))
+        )
+        while int(groups.steps[-1] - groups.steps[0]) // self._width + 2 > rows:
             self._width *= 2
         self._groups = groups if len(groups.steps) < 2 else groups.merge(self._width)
 

@@ -136,5 +136,6 @@ class Pacing:
         if any(view.acked >= self.frame for view in shown.values()):
             for name in [name for name, view in shown.items() if view.acked < self.frame]:
                 self.views.pop(name, None)
-        else:
+        elif not self.live:
+            # a browser that has been heard is slow, and not out of hearing
             self.live = False

@@ -115,7 +115,12 @@ class StillOutputs:
         metadata: dict[str, Any] = {"nnwidgets": "still"}
         if findings or any(self._history.latest(name) is not None for name in self._history.names()):
             bundle["image/png"], tall = still(status, self._history, findings, notices, rules)
-            metadata["image/png"] = {"width": WIDE, "height": tall}
+            first = bundle["text/plain"].partition("\n")[0]
+            metadata["image/png"] = {
+                "width": WIDE,
+                "height": tall,
+                "alt": f"{first}; the text output tells the findings",
+            }
         self._sent_at = time.monotonic()
         self._seconds = self._sent_at - started
         return bundle, metadata

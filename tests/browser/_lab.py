@@ -11,20 +11,21 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 START_SECONDS = 120
 
 
 class Lab:
-    """A running JupyterLab.
+    """A running JupyterLab, or a Notebook 7, which is made of the same parts.
 
     Args:
         home: an empty folder for notebooks, settings, kernels and the log.
+        application: which of the two.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, application: Literal["jupyterlab", "notebook"] = "jupyterlab") -> None:
+        self.home, self.application = home, application
         self.notebooks = home / "notebooks"
         self.notebooks.mkdir()
         self.token = secrets.token_hex(16)
@@ -33,17 +34,23 @@ class Lab:
         _write_setting(home, "apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
         # Every cell is in the page, in view or not.
         _write_setting(home, "notebook-extension/tracker", {"windowingMode": "none"})
+        name = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}[application]
         command = [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+            sys.executable, "-m", application, "--no-browser", "--allow-root",
             "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.notebooks}",
-            "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None",
+            f"--{name}.expose_app_in_browser=True", "--LabApp.news_url=None",
         ]  # fmt: skip
         self.log = (home / "lab.log").open("w", encoding="utf-8")
         self.process = subprocess.Popen(
             command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT
         )
         self._wait_until_it_answers()
+
+    def address(self, name: str) -> str:
+        """Where a notebook of this name is opened."""
+        path = {"jupyterlab": f"lab/tree/{name}?reset&", "notebook": f"notebooks/{name}?"}[self.application]
+        return f"{self.url}/{path}token={self.token}"
 
     def add_kernel(self, name: str, environment: dict[str, str]) -> None:
         """Add a kernel that is this Python with further environment variables."""

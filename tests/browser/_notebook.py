@@ -57,8 +57,7 @@ class Notebook:
         """Write a copy of this notebook, open it, and wait until its kernel is idle."""
         notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
         nbformat.write(notebook, self.lab.notebooks / name)
-        address = f"{self.lab.url}/lab/tree/{name}?reset&token={self.lab.token}"
-        self.page.goto(address, wait_until="domcontentloaded")
+        self.page.goto(self.lab.address(name), wait_until="domcontentloaded")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE * 1000)
         self.page.wait_for_function(_IDLE, timeout=PATIENCE * 1000)
 

@@ -128,6 +128,7 @@ def test_a_dashboard_is_docked_and_a_busy_run_steered_from_anywhere(notebook: No
     chord(notebook, "p")
     expect(status(notebook)).to_contain_text("running")
     dock.locator(".nnw-controls button", has_text="Stop").click()
+    editor.click()  # the notebook is in front again, where the cell's end is asked for
     notebook.wait_for(2)
     expect(status(notebook)).to_contain_text("stopped")
 

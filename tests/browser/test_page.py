@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from nnwidgets.panels.page import page as html_of
 from nnwidgets.records import Check, Finding, Histogram, History, NetworkGraph, Node, Notice, Status
@@ -69,13 +69,21 @@ def opened(chromium: Browser, file: Path) -> Iterator[Callable[..., Page]]:
     trouble: list[str] = []
     contexts = []
 
+    def asked(request: Request) -> None:
+        if request.url != file.as_uri():
+            trouble.append(f"asked for {request.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            trouble.append(message.text)
+
     def open_it(**options) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         context.set_offline(True)
         page = context.new_page()
-        page.on("request", lambda each: each.url == file.as_uri() or trouble.append(f"asked for {each.url}"))
-        page.on("console", lambda each: each.type in ("error", "warning") and trouble.append(each.text))
+        page.on("request", asked)
+        page.on("console", said)
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.goto(file.as_uri())
         page.wait_for_function("document.querySelector('#network canvas')?.width > 0")
@@ -88,7 +96,8 @@ def opened(chromium: Browser, file: Path) -> Iterator[Callable[..., Page]]:
 
 
 def test_it_is_read_with_the_pointer_and_zoomed_with_all_charts(opened) -> None:
-    page = opened()
+    # so tall that both charts are in sight: what nobody sees does not follow the pointer
+    page = opened(viewport={"width": 1280, "height": 1900})
     loss, gradients = page.locator("#loss .nnw-chart").first, page.locator("#gradients .nnw-chart")
     canvas = loss.locator("canvas").first
     assert loss.get_attribute("data-bad") == "1", "the step that was NaN is marked"
@@ -97,12 +106,12 @@ def test_it_is_read_with_the_pointer_and_zoomed_with_all_charts(opened) -> None:
     page.mouse.move(box["x"] + 400, box["y"] + 100)
     tip = loss.locator(".nnw-told")
     expect(tip).to_contain_text(re.compile(r"step \d+.*train.*\d.*validation", re.S))
-    step = int(re.search(r"step (\d+)", tip.inner_text())[1])
+    step = int(tip.inner_text().split("\n")[0].removeprefix("step "))
     assert 90 < step < 140
     # the other charts tell their values of the same step
     expected = float(history()["gradient/norm"].values[step, 2])
     shown = gradients.locator(".nnw-key", has_text="head/kernel").locator(".nnw-value")
-    expect(shown).not_to_have_text("")
+    expect(shown).not_to_have_text("1.271")
     assert float(shown.inner_text()) == pytest.approx(expected, rel=2e-3)
     page.screenshot(path=ARTIFACTS / "page-hover.png")
 
@@ -198,8 +207,6 @@ def test_no_name_in_it_runs(opened) -> None:
     assert page.title() != "ran" and page.title().startswith("digits <img")
     assert page.locator("img").count() == 0
     assert page.evaluate("document.scripts.length") == 2
-    blocked = page.evaluate("fetch('https://example.org').then(() => 'sent', () => 'refused')")
-    assert blocked == "refused"
 
 
 @pytest.mark.parametrize(
@@ -225,11 +232,12 @@ def test_it_fits_its_theme_and_width(opened, options) -> None:
     assert canvas.evaluate(PIXELS) != before
 
 
-def test_without_javascript_findings_checks_and_facts_are_read(opened, chromium: Browser, file: Path) -> None:
+def test_without_javascript_findings_checks_and_facts_are_read(chromium: Browser, file: Path) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(file.as_uri())
-    for words in ("need JavaScript", "dead units", "Lower the rate.", "first loss", "learning rate"):
+    expect(page.locator("noscript .nnw-hint")).to_be_visible()
+    for words in ("dead units", "Lower the rate.", "first loss", "learning rate"):
         expect(page.get_by_text(words).first).to_be_visible()
     context.close()
 
@@ -238,7 +246,7 @@ def test_on_paper_it_is_light_and_nothing_is_folded(opened) -> None:
     page = opened(color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
-    assert page.evaluate("document.documentElement.className") == "nnw-light"
+    assert page.evaluate("document.documentElement.className") == "page-light"
     pixel = page.locator("#gradients canvas").first.evaluate(
         "canvas => { const d = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data; let light = 0;"
         " for (let i = 0; i < d.length; i += 4) light += d[i + 3] > 250 && d[i] > 225 && d[i + 1] > 225; return light; }"

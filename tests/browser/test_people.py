@@ -48,7 +48,8 @@ def loss(params, batch):
     return value, {"outputs": logits, "targets": batch[1], "metrics": {"confidence": jax.nn.softmax(logits).max(-1).mean()}}
 
 
-session = nnw.Session(nnw.Objective(loss, params), optax.adam(1e-2), batches, validation=batches[:1], validation_every=10)
+watch = {"validation": batches[:1], "validation_every": 10, "budget": float("inf")}  # each step is read
+session = nnw.Session(nnw.Objective(loss, params), optax.adam(1e-2), batches, **watch)
 session
 """
 # What canvases write, and how large it is on the screen.
@@ -182,18 +183,19 @@ def test_everything_is_reached_by_tab_and_seen_to_be(shown: Notebook) -> None:
     wanted = page.evaluate(USABLE)
     assert len(wanted) > 60
     page.evaluate("() => document.querySelector('[data-place=\"0\"]').focus()")
-    reached, without = set(), []
+    reached, without, trail = set(), [], []
     for _ in range(2 * len(wanted)):
         now = page.evaluate(FOCUSED)
         if not now["inside"]:
             break
         reached.add(now["place"])
+        trail.append(f"{now['place']} {now['what'][:60]}")
         if not now["ring"]:
             without.append(now["what"])
         page.keyboard.press("Tab")
     # of radio buttons Tab reaches one
     missed = [html for place, html in enumerate(wanted) if str(place) not in reached and 'type="radio"' not in html]
-    assert missed == []
+    assert missed == [], "\n".join(trail[:40])
     # the first one got its focus from here and not by a key
     assert without[1:] == []
 

@@ -26,10 +26,10 @@ session = nnw.Session(nnw.Objective(loss, params), optax.sgd(1e-4), [np.ones((2,
                       track=False)
 session
 """
-CELLS = [SESSION, "session.run(40)", "session.run(30); import time; time.sleep(1)", "session.freeze()"]
-# The outputs of the first cell: what they hold, and whether they can be seen.
-OUTPUTS = """() => {
-    const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[0];
+CELLS = [SESSION, "session.run(40)", "session.run(30); import time; time.sleep(1)", "session.freeze()", "session"]
+# The outputs of a cell: what they hold, and whether they can be seen.
+OUTPUTS = """place => {
+    const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[place];
     return [...cell.querySelectorAll('.jp-OutputArea-child')].map(each => ({
         live: each.querySelectorAll('.nnw').length, image: each.querySelector('img')?.src.slice(0, 22) || '',
         wide: each.querySelector('img')?.clientWidth || 0, text: each.textContent.trim(), seen: each.offsetHeight > 0 }));
@@ -44,16 +44,16 @@ def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
         yield notebook
 
 
-def outputs(notebook: Notebook) -> list[dict[str, Any]]:
-    return notebook.page.evaluate(OUTPUTS)
+def outputs(notebook: Notebook, cell: int = 0) -> list[dict[str, Any]]:
+    return notebook.page.evaluate(OUTPUTS, cell)
 
 
 def saved(notebook: Notebook) -> list[dict[str, Any]]:
-    """The outputs of the first cell in the file."""
+    """The outputs of the last cell in the file."""
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     text = (notebook.lab.notebooks / "still.ipynb").read_text(encoding="utf-8")
     assert len(text) < 500_000
-    return json.loads(text)["cells"][0]["outputs"]
+    return json.loads(text)["cells"][-1]["outputs"]
 
 
 def test_beside_the_live_dashboard_the_picture_is_kept_and_not_seen(notebook: Notebook) -> None:
@@ -70,6 +70,17 @@ def test_beside_the_live_dashboard_the_picture_is_kept_and_not_seen(notebook: No
     notebook.run(2)
     live, still = outputs(notebook)
     assert (live["seen"], still["image"], still["seen"]) == (True, PNG, False)
+    notebook.run(3)
+    notebook.page.wait_for_timeout(500)
+    frozen, still = outputs(notebook)
+    assert (frozen["live"], still["image"], still["seen"]) == (0, PNG, True)
+    assert frozen["text"].startswith("nnwidgets: frozen") and frozen["seen"]
+    notebook.run(4)
+    notebook.page.wait_for_selector(".nnw .nnw-card")
+    notebook.page.wait_for_timeout(500)
+    live, still = outputs(notebook, 4)
+    assert (live["live"], still["image"], still["seen"]) == (1, PNG, False)
+    notebook.screenshot("still-frozen-and-live")
 
 
 def test_the_saved_notebook_shows_it_without_a_kernel(notebook: Notebook) -> None:
@@ -81,24 +92,22 @@ def test_the_saved_notebook_shows_it_without_a_kernel(notebook: Notebook) -> Non
         assert part in text
     page = notebook.page
     page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
-    page.wait_for_selector(".jp-Notebook .jp-OutputArea-child img", state="visible")
+    page.wait_for_function(f"() => ({OUTPUTS})(4).at(-1).seen")
     # as it comes by mail: nobody has trusted it, and no kernel is started for it
     raw = json.loads((notebook.lab.notebooks / "still.ipynb").read_text(encoding="utf-8"))
-    raw["metadata"]["kernelspec"] = {"name": "elsewhere", "display_name": "elsewhere", "language": "python"}
+    raw["metadata"]["kernelspec"] = {"name": "elsewhere", "display_name": "elsewhere", "language": "elsewhere"}
+    raw["metadata"].pop("language_info", None)
     (notebook.lab.notebooks / "received.ipynb").write_text(json.dumps(raw), encoding="utf-8")
     page.goto(
         f"{notebook.lab.url}/lab/tree/received.ipynb?reset&token={notebook.lab.token}", wait_until="domcontentloaded"
     )
     page.wait_for_selector(".jp-Notebook img", timeout=60_000)
-    refuse = page.get_by_role("button", name="No Kernel", exact=True)
-    refuse.wait_for(timeout=60_000)
-    while refuse.count():
-        refuse.first.click()
-        page.wait_for_timeout(1000)
+    page.locator(".jp-Dialog").get_by_role("button", name="No Kernel", exact=True).click(timeout=60_000)
+    page.wait_for_timeout(1000)
     for theme in ("dark", "light"):
         notebook.theme(theme)
         notebook.screenshot(f"still-{theme}")
-    shown = outputs(notebook)
+    shown = outputs(notebook, 4)
     assert (shown[-1]["image"], shown[-1]["seen"]) == (PNG, True)
     assert shown[-1]["wide"] == pytest.approx(900, abs=1)
     assert not any("not found" in each["text"] or each["live"] for each in shown)

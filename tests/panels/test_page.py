@@ -102,6 +102,7 @@ def test_every_reading_finding_check_and_fact_is_on_the_page(healthy):
         "it failed",
     ):
         assert words in read.text
+    assert not any("nnw-line" in (attrs.get("class") or "") for _, attrs in read.tags), "no button that opens nothing"
     assert "Empty" not in read.text and "finished" in read.text and "120" in read.text
 
 

@@ -197,7 +197,7 @@ def test_it_is_displayed_as_two_outputs_and_the_second_is_renewed_when_it_change
     assert "application/vnd.jupyter.widget-view+json" in live and live_about == {"nnwidgets": "live"}
     assert "image/png" not in live
     assert set(kept) == {"image/png", "text/plain"} and kept_about["nnwidgets"] == "still"
-    assert kept_about["image/png"] == {"width": WIDE, "height": pytest.approx(450, abs=200)}
+    assert kept_about["image/png"]["width"] == WIDE and 200 < kept_about["image/png"]["height"] < 700
     assert kept["text/plain"] == repr(dashboard)
     notebook.clear()
     assert not dashboard.keep(running(120), (), ())

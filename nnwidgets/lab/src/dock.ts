@@ -1,6 +1,7 @@
 /** Dashboards in a place of their own, in sight while cells are edited. */
 import type { ILabShell, JupyterFrontEnd } from '@jupyterlab/application';
 import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { Message } from '@lumino/messaging';
 import { PanelLayout, Widget } from '@lumino/widgets';
 
 import type { Dashboard, Dashboards } from './dashboards';
@@ -20,8 +21,14 @@ class Dock extends Widget {
     this.layout = new PanelLayout();
   }
 
+  /** A dock that is closed is gone; its dashboard stays in its cell. */
+  protected onCloseRequest(message: Message): void {
+    super.onCloseRequest(message);
+    this.dispose();
+  }
+
   /** Show this dashboard instead. */
-  async show_(dashboard: Dashboard, name: string): Promise<void> {
+  async showDashboard(dashboard: Dashboard, name: string): Promise<void> {
     const model = await dashboard.manager.get_model(dashboard.root);
     const view = await dashboard.manager.create_view(model);
     this.dashboard = dashboard;
@@ -57,7 +64,7 @@ export class Docks {
       return;
     }
     const dock = new Dock(dashboard);
-    await dock.show_(dashboard, this.name(dashboard));
+    await dock.showDashboard(dashboard, this.name(dashboard));
     this.docks.push(dock);
     dock.disposed.connect(() => {
       this.docks.splice(this.docks.indexOf(dock), 1);
@@ -89,7 +96,7 @@ export class Docks {
   private async replace(dashboard: Dashboard): Promise<void> {
     for (const dock of this.docks) {
       if (dock.dashboard.manager === dashboard.manager && !(await seenElsewhere(dock.dashboard))) {
-        await dock.show_(dashboard, this.name(dashboard));
+        await dock.showDashboard(dashboard, this.name(dashboard));
         return;
       }
     }

@@ -21,7 +21,7 @@ class StatusItem extends Widget {
     Object.assign(this.spoken.style, { position: 'absolute', width: '1px', height: '1px', overflow: 'hidden', clip: 'rect(0 0 0 0)' });
     this.node.append(this.seen, this.spoken);
     this.node.addEventListener('click', () => this.dashboard && chosen(this.dashboard));
-    const show = (): void => this.show_();
+    const show = (): void => this.render();
     dashboards.changed.connect(show);
     dashboards.added.connect((_, dashboard) => dashboard.changed.connect(show));
     notebooks?.currentChanged.connect(show);
@@ -34,7 +34,7 @@ class StatusItem extends Widget {
 
   readonly activeChanged = new Signal<this, void>(this);
 
-  private show_(): void {
+  private render(): void {
     const before = this.dashboard;
     this.dashboard = this.dashboards.current(this.notebooks?.currentWidget?.context);
     if (before && before !== this.dashboard) {

@@ -18,6 +18,7 @@ from .._network_folds import Fold
 from .._network_health import health, readings
 from .._theme import colour_of, layer_colours, order_in
 from . import _pack
+from ._sections import without_buttons
 
 # Columns of a heatmap, and the cells of all of them together.
 COLUMNS, FEWEST, CELLS = 240, 64, 560_000
@@ -101,7 +102,7 @@ def network(history: History, findings: Sequence[Finding]) -> dict[str, Any] | N
         states[key] = data(graph, shown, well, colours, "")
     around = {each.key: fold.key for fold in folding.folds(tree) for each in fold.parts if isinstance(each, Fold)}
     about = [
-        (node.name, details(node, state, newest, colour(node, colours)))
+        (node.name, without_buttons(details(node, state, newest, colour(node, colours))))
         for node, state in zip(graph.nodes, well, strict=True)
     ]
     return {"states": states, "around": around, "details": dict(about)}

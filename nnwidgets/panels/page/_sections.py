@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,12 @@ def findings_html(
 ) -> str:
     """Causes first, what follows from one folded under it; or that nothing was found, and who looked."""
     told = [finding_html(cause, history, follow) for cause, follow in causes_first(findings)]
-    return "".join(told) or nothing_html(history, rules, notices)
+    return without_buttons("".join(told)) or nothing_html(history, rules, notices)
+
+
+def without_buttons(text: str) -> str:
+    """The HTML with its lines of code as words: no editor is near that could open them."""
+    return re.sub(r'<button type="button" class="nnw-line"[^>]*>(.*?)</button>', r"\1", text)
 
 
 def notices_html(notices: Sequence[Notice]) -> str:

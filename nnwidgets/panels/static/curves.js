@@ -25,9 +25,7 @@ const picture = {
       const first = start >= 0 && start < 0.1 * last ? 0 : start;
       const xOf = (step) => left + ((step - first) / (last - first || 1)) * (right - left);
       const yOf = (value) => (high === low ? (top + bottom) / 2 : bottom - ((value - low) / (high - low)) * (bottom - top));
-      ctx.textAlign = "left";
       ctx.fillStyle = theme.ink;
-      ctx.fillText(fit(ctx, curve.title, width - 166), left, each * row + 10);
       ctx.textAlign = "right";
       let end = right;
       ctx.strokeStyle = theme.ink;
@@ -46,6 +44,9 @@ const picture = {
         }
       }
       ctx.setLineDash([]);
+      ctx.textAlign = "left";
+      ctx.fillText(fit(ctx, curve.title, end - left - 2), left, each * row + 10);
+      ctx.textAlign = "right";
       ctx.fillStyle = theme.muted;
       ctx.fillText(short(high), left - 6, top + 2);
       if (high !== low) ctx.fillText(short(low), left - 6, bottom - 2);

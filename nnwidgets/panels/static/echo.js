@@ -30,6 +30,9 @@ function followKernel(model, changed) {
   };
 }
 
+// out here: a function made below would hold on to what it is to let go of
+const nothing = () => {};
+
 /**
  * When the dashboard is closed (this model first), let its comms go of all its models: JupyterLab's comms listen to their kernel for
  * as long as it lives, and would hold on to the models and views for as long.
@@ -55,11 +58,15 @@ function letGo(model) {
       if (!comm || !value.attributes || seen.has(value)) continue;
       seen.add(value);
       waiting.push(...Object.values(value.attributes));
-      value.once("comm:close", () => {
-        comm.on_msg?.(() => {});
-        comm.on_close?.(() => {});
-      });
+      const free = () => {
+        comm.on_msg?.(nothing);
+        comm.on_close?.(nothing);
+      };
+      // the others once their own comms are closed
+      if (value.attributes.root) free();
+      else value.once("comm:close", free);
     }
+    dashboard = null;
   });
 }
 

@@ -1,10 +1,10 @@
 // A small histogram a layer: filled now, an outline at the first step.
-// data: {names, colors, now: {low, high, counts: float32}, first: the same or null}
+// data: {names, colors, now: {low, high, counts: bytes, 255 at each peak}, first: the same or null}
 
 const [CELL, TALL, GAP] = [150, 88, 12];
 
 /** @param {any} part */
-const unpack = (part) => part && { low: floats(part.low), high: floats(part.high), counts: floats(part.counts) };
+const unpack = (part) => part && { low: floats(part.low), high: floats(part.high), counts: bytes(part.counts) };
 
 function grid(data, width) {
   const most = Math.max(1, Math.floor((width + GAP) / (CELL + GAP)));

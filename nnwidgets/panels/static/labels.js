@@ -4,7 +4,7 @@
 // Tables come and go while a run goes on, so it looks again: soon at first, later seldom.
 const [SOON, SELDOM, FIRST] = [300, 2000, 10];
 // What scrolls must be reached by keys, too.
-const SCROLLS = ".nnw-scroll, .nnw-legend, .nnw-images, .nnw-network, .nnw-network-side";
+const SCROLLS = ".widget-box, .nnw-scroll, .nnw-images, .nnw-network, .nnw-network-side";
 
 /** @param {Element | null | undefined} element */
 const textOf = (element) => (element?.textContent || "").replace(/[▾▸]/g, "").trim();
@@ -57,7 +57,8 @@ function cards(root) {
 
 /** @param {Element} part @param {string} name */
 function scrolls(part, name) {
-  if (part.scrollHeight > part.clientHeight + 1) {
+  const over = part.scrollHeight > part.clientHeight + 12 || part.scrollWidth > part.clientWidth + 12;
+  if (over && /auto|scroll/.test(getComputedStyle(part).overflow)) {
     /** @type {HTMLElement} */ (part).tabIndex = 0;
     label(part, "group", name);
   } else part.removeAttribute("tabindex");

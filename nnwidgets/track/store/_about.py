@@ -18,7 +18,7 @@ _JAX = ("backend", "devices", "enable_x64", "default_matmul_precision", "default
 def about(run: Run) -> dict[str, dict[str, Any]]:
     """Under each heading, names and values; nested where they are so on record."""
     model, code = run.facts("model"), run.facts("code")
-    model = {key: value for key, value in model.items() if key not in ("config", "tensors")} | {
+    model = {key: value for key, value in model.items() if key not in ("config", "tensors", "initial")} | {
         "tensors": len(model.get("tensors", ())) or None
     }
     git = code.get("git") or {}

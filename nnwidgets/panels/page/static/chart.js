@@ -173,8 +173,8 @@ function chart(host, spec, view) {
   host.append(bar, ...(spec.note ? [make("div", { class: "nnw-note" }, spec.note)] : []), plot, make("div", { class: "nnw-below" }, ...(lines.length > 20 ? [filter] : []), all), names);
 
   function swatch(line) {
-    const mark = make("i", { class: `nnw-mark nnw-${line.dash || "solid"}${line.faint ? " nnw-faint" : ""}` });
-    mark.style.borderTopColor = line.colour || (line.old ? "var(--nnw-muted)" : "var(--nnw-ink)");
+    const mark = make("i", { class: `nnw-mark nnw-${line.dash || "solid"}${line.faint ? " nnw-faint" : ""}${line.old ? " nnw-old" : ""}` });
+    if (line.colour) mark.style.borderTopColor = line.colour;
     return mark;
   }
 
@@ -368,7 +368,7 @@ function chart(host, spec, view) {
     width = plot.clientWidth;
     if (!width) return;
     if (!small) height = width < 560 ? 260 : 320;
-    const theme = themeOf(host);
+    const theme = themeOf(over);
     look();
     const ctx = prepare(canvas);
     axes(ctx, theme);
@@ -418,7 +418,7 @@ function chart(host, spec, view) {
   /** What is pointed at: a line across, a dot on each line, the values. */
   function point() {
     const ctx = prepare(over);
-    const theme = themeOf(host);
+    const theme = themeOf(over);
     if (drag !== null && pointer) {
       ctx.fillStyle = theme.ink;
       ctx.globalAlpha = 0.12;
@@ -476,7 +476,10 @@ function chart(host, spec, view) {
 
   /** @type {"" | "all" | "point"} */
   let asked = "";
+  let visible = true;
   const ask = (what = "all") => {
+    // what nobody sees need not follow the pointer
+    if (what === "point" && !visible) return;
     if (!asked) {
       requestAnimationFrame(() => {
         const how = asked;
@@ -588,6 +591,10 @@ function chart(host, spec, view) {
     ask();
   });
   new ResizeObserver(() => ask()).observe(plot);
+  new IntersectionObserver((entries) => {
+    visible = entries[entries.length - 1].isIntersecting;
+    ask("point");
+  }).observe(host);
   view.on((what) => ask(what === "point" ? "point" : "all"));
   for (const { steps } of lines) if (steps.length) view.reach(steps[0], steps[steps.length - 1]);
   changed();

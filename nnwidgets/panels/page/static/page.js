@@ -177,7 +177,7 @@ view.settle();
 const root = document.documentElement;
 const button = document.getElementById("theme");
 const system = matchMedia("(prefers-color-scheme: dark)");
-const dark = () => root.classList.contains("nnw-dark") || (!root.classList.contains("nnw-light") && system.matches);
+const dark = () => root.classList.contains("page-dark") || (!root.classList.contains("page-light") && system.matches);
 const redraw = () => {
   view.redraw();
   redraws.forEach((act) => act());
@@ -188,8 +188,8 @@ const label = () => {
 };
 button.hidden = false;
 button.addEventListener("click", () => {
-  const next = dark() ? "nnw-light" : "nnw-dark";
-  root.classList.remove("nnw-light", "nnw-dark");
+  const next = dark() ? "page-light" : "page-dark";
+  root.classList.remove("page-light", "page-dark");
   root.classList.add(next);
   label();
   redraw();
@@ -208,8 +208,8 @@ window.addEventListener("beforeprint", () => {
   const classes = root.className;
   const closed = [...document.querySelectorAll("details:not([open])")];
   closed.forEach((each) => each.setAttribute("open", ""));
-  root.classList.remove("nnw-dark");
-  root.classList.add("nnw-light");
+  root.classList.remove("page-dark");
+  root.classList.add("page-light");
   redraw();
   paintNow();
   restore = () => {
