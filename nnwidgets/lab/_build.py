@@ -116,7 +116,7 @@ def _run(folder: Path, module: str, *arguments: str) -> None:
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-30:])
         raise RuntimeError(
-            f"The extension of JupyterLab was not built: {' '.join([module, *arguments])} ended with {done.returncode}.\n{last}\n"
+            f"JupyterLab's extension was not built: {' '.join([module, *arguments])} ended with {done.returncode}.\n{last}\n"
             f"To install nnwidgets without it, set {SKIP}=off; its dashboards work, but cannot be docked."
         )
 

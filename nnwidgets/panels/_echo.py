@@ -29,7 +29,7 @@ class Echo(anywidget.AnyWidget):
     standing = traitlets.Dict().tag(sync=True)
 
     def tell(self, standing: dict[str, Any], frame: int) -> None:
-        """Say where the run stands and, unless `frame` is 0, ask for an acknowledgement: what was sent before is drawn first."""
+        """Say where the run stands; unless `frame` is 0, ask for an acknowledgement: what was sent before is drawn first."""
         if {**standing, "step": 0} != {**self.standing, "step": 0} or not frame:
             self.standing = standing
         if frame:

@@ -256,6 +256,11 @@ def test_letters_grow_with_the_theme_and_little_room_is_enough(shown: Notebook) 
         page.set_viewport_size({"width": width, "height": height})
         top(shown)
         shown.screenshot(f"people-{name}")
+        # bqplot lays a figure out anew when it is seen
+        for figure in page.locator(".nnw .bqplot.figure").all():
+            if figure.is_visible():
+                figure.scroll_into_view_if_needed()
+                page.wait_for_timeout(600)
         assert page.evaluate(SPILLS) == []
     page.set_viewport_size({"width": 1500, "height": 1100})
 

@@ -33,7 +33,18 @@ def hook():
 def wheel(tmp_path_factory, hook) -> Path:
     assert hook._is_built(nnw.__version__), 'the extension is older than its sources; run: pip install -e ".[test]"'
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder), "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        ".",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300, stdin=subprocess.DEVNULL)
     return next(folder.glob("nnwidgets-*.whl"))
 

@@ -147,7 +147,7 @@ def test_the_running_cell_is_told_by_jupyters_own_words(monkeypatch):
     shell = SimpleNamespace(execution_count=4, get_parent=lambda: {"metadata": {"cellId": "abc"}})
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
     assert _cells._running() == ("abc", 4)
-    shell.get_parent = lambda: {}
+    shell.get_parent = dict
     assert _cells._running() == ("", 0)
     monkeypatch.setattr(IPython, "get_ipython", lambda: None)
     assert _cells._running() == ("", 0)

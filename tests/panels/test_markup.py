@@ -22,6 +22,7 @@ from nnwidgets.records import (
     CheckInfo,
     Checklist,
     Cost,
+    Diagnosis,
     ExperimentInfo,
     Exploration,
     Finding,
@@ -258,12 +259,17 @@ def test_the_difference_of_two_runs_and_the_rows_are_text(two):
         lambda end: spoil(look(), end)._repr_html_(),
         lambda end: difference(end)._repr_html_(),
         lambda end: headline(spoil(look(), end)),
+        lambda end: Diagnosis(
+            (finding(end), finding(end, "note")),
+            (spoil(Check("one", "a", "b", "wrong", words="c"), end),),
+            (f"Rule{end}",),
+        ).to_html(),
         lambda end: Checklist(
             (spoil(CheckInfo("one", 2, "about", 1.0), end), spoil(CheckInfo("two", 3, "about", 1.0), end)),
             (spoil(Check("one", "a", "b", "wrong", words="c"), end),),
         ).to_html(),
     ],
-    ids=["experiment", "look", "difference", "headline of a look", "checklist"],
+    ids=["experiment", "look", "difference", "headline of a look", "diagnosis", "checklist"],
 )
 def test_what_a_cell_shows_is_text(write):
     shape = same_shape(write(HOSTILE), write(PLAIN))
@@ -279,7 +285,7 @@ def test_every_class_that_writes_html_for_a_cell_is_in_these_tests():
         if isinstance(each, ast.ClassDef)
         and {"_repr_html_", "to_html"} & {part.name for part in each.body if isinstance(part, ast.FunctionDef)}
     }
-    assert found == {"Exploration", "Look", "Difference", "Checklist"}, "write a test of its markup above"
+    assert found == {"Exploration", "Look", "Difference", "Checklist", "Diagnosis"}, "write a test of its markup above"
 
 
 def test_the_browser_is_given_html_in_one_place_only():

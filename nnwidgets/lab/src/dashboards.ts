@@ -138,13 +138,13 @@ export class Dashboards {
     return root ? this.find(root) : undefined;
   }
 
-  /** The one that commands mean: the last one used, else the newest of this notebook, else the newest of all. */
+  /** The one that commands mean, of this notebook if it has any: the last one used, unless only another is in training. */
   current(context: unknown): Dashboard | undefined {
-    const last = this.last;
-    if (last?.alive && (!context || !last.manager.context || last.manager.context === context)) {
-      return last;
-    }
-    return this.all.findLast(each => each.manager.context === context) ?? this.all.at(-1);
+    const here = this.all.filter(each => each.manager.context === context);
+    const alive = (here.length ? here : this.all).filter(each => each.alive);
+    const training = alive.filter(each => ['running', 'paused', 'compiling'].includes(each.standing.state));
+    const candidates = training.length ? training : alive;
+    return candidates.find(each => each === this.last) ?? candidates.at(-1);
   }
 
   private add(model: EchoModel): void {
