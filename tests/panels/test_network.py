@@ -117,7 +117,7 @@ def test_a_chosen_layer_tells_its_details(healthy):
     shown = re.sub(r"<[^>]+>", " ", texts(panel.widget))
     for part in (
         "convolution · gives (32, 6, 6, 4) · 40 parameters · then relu",
-        "called at model.py:3",
+        "called at  model.py:3 ",
         " kernel ",
         "gradient norm",
         "update ratio",
