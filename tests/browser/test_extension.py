@@ -216,6 +216,15 @@ def test_a_restart_is_said(notebook: Notebook) -> None:
     assert page.evaluate("() => window.jupyterapp.commands.isEnabled('nnwidgets:pause')") is False
 
 
+def test_a_kernel_that_was_shut_down_is_said(notebook: Notebook) -> None:
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.cell(1).locator(".nnw-state")).to_be_visible()
+    expect(notebook.cell(1).locator(".nnw-lost")).to_have_count(0)
+    notebook.close()
+    expect(notebook.cell(1).locator(".nnw-lost")).to_contain_text("has ended", timeout=30_000)
+
+
 def test_a_card_opens_a_copy_of_the_tour(notebook: Notebook) -> None:
     page, folder = notebook.page, notebook.lab.notebooks
     (folder / "tour.ipynb").unlink(missing_ok=True)

@@ -11,7 +11,7 @@ const GRACE = 10000;
 async function fate(model) {
   const manager = model.widget_manager;
   const live = await manager.get_model(model.get("root")).then((/** @type {any} */ root) => root.comm_live !== false, () => false);
-  if (!live) return "The kernel was restarted or has ended: this is the last picture of that run. Run the cell again for a live one.";
+  if (!live || manager.kernel === null) return "The kernel was restarted or has ended: this is the last picture of that run. Run the cell again for a live one.";
   const connection = manager.kernel?.connectionStatus;
   if (!connection || connection === "connected") return "";
   return "No connection to the kernel; it is being tried again. The run may go on meanwhile, but nothing can be steered.";
@@ -19,14 +19,15 @@ async function fate(model) {
 
 /** Call `changed` when that may have become another, until the function returned is called. @param {any} model @param {() => void} changed */
 function followKernel(model, changed) {
-  const signal = model.widget_manager.kernel?.connectionStatusChanged;
+  const kernel = model.widget_manager.kernel;
+  const signals = kernel ? [kernel.connectionStatusChanged, kernel.disposed] : [];
   // all models are told of a restart, one after the other
   const later = () => void setTimeout(changed, 0);
   model.on("comm_live_update", later);
-  signal?.connect(later);
+  for (const signal of signals) signal.connect(later);
   return () => {
     model.off("comm_live_update", later);
-    signal?.disconnect(later);
+    for (const signal of signals) signal.disconnect(later);
   };
 }
 
