@@ -151,10 +151,9 @@ class Follower:
         started = time.monotonic()
         if changed == self._saved_at or (self.run.alive and started < self._next_saved):
             return
-        branches = self.history.branches
         loaded = self.run.saved_history()
-        # a saved history has none
-        loaded._branches = list(branches)
+        # one that was saved before the run branched off has none
+        loaded.branches = loaded.branches or self.history.branches
         self.history.take_over(loaded)
         self._saved_at = changed
         now = time.monotonic()
