@@ -174,7 +174,10 @@ def test_a_run_that_trains_in_another_process_is_followed(chromium: Browser, lab
             page.set_viewport_size({"width": 1400, "height": 1000})
             wait = "import time\nwhile not nnw.runs(HOME): time.sleep(0.2)\n"
             notebook.open([f"import nnwidgets as nnw\nHOME = {str(home)!r}\n{wait}nnw.follow(folder=HOME)"])
-            assert f"following run 1 (elsewhere) in process {process.pid}" in notebook.run(0)
+            notebook.run(0)
+            said = page.locator(".nnw-hint").first
+            said.wait_for()
+            assert f"run 1 (elsewhere) in process {process.pid}" in said.inner_text()
             page.wait_for_function(
                 "() => document.querySelector('.nnw-state')?.textContent === 'running'", timeout=60_000
             )
