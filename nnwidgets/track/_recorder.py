@@ -39,6 +39,8 @@ from .store._writer import writer
 _FINDINGS_EVERY, _DATA_FIRST = 5.0, 1.0
 # The shares of the run's time that hashing the data and judging the history may take.
 _HASHING, _JUDGING = 0.01, 0.003
+# Seconds that whoever asks for the run waits for what is being taken down of it, at most.
+_PATIENCE = 5.0
 # The one reading whose smallest value marks the best state.
 _BEST = "validation/loss"
 
@@ -80,7 +82,8 @@ class Recorder:
 
     @property
     def run(self) -> Run | None:
-        """The run on record; None where it could not be written."""
+        """The run on record, with what was being taken down of it; None where it could not be written."""
+        worker.drain(_PATIENCE)
         self._writer.flush()
         number = self._writer.number(self.uid)
         try:

@@ -165,7 +165,8 @@ class Session(Attempts):
 
     def _about(self) -> dict[str, dict[str, Any]]:
         try:
-            return {} if self.record is None else self.record.about()
+            run = self.record
+            return {} if run is None else run.about()
         except Exception as error:
             # the store may be gone, or busy: the page is worth more than this part of it
             self.notices.append(Notice("track", f"the set-up is left out of the page: {error}", traceback.format_exc()))

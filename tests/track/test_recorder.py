@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,18 @@ def test_what_fails_in_it_is_a_notice_and_the_run_goes_on(monkeypatch: pytest.Mo
         "the run is not recorded any more: division by zero"
     ]
     assert (trained.record.state, trained.record.message) == ("stopped", trained.notices[-1].message)
+
+
+def test_a_run_that_is_asked_for_has_what_was_being_taken_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nnwidgets.track.facts import _optimizer
+
+    describe, gate = _optimizer.describe, threading.Event()
+
+    def late(tx: Any) -> Any:
+        assert gate.wait(30)
+        return describe(tx)
+
+    monkeypatch.setattr(_optimizer, "describe", late)
+    trained = session().run(3)
+    threading.Timer(0.3, gate.set).start()
+    assert trained.record.facts("hyperparameters")["optimizer"]
