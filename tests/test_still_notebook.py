@@ -9,19 +9,9 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook
 
-SESSION = """
-import jax.numpy as jnp, numpy as np, optax, nnwidgets as nnw
-def loss(params, batch):
-    return jnp.mean((batch @ params["in"] @ params["out"]) ** 2)
-params = {"in": jnp.ones((3, 4)), "out": jnp.ones((4, 1))}
-class Slow:
-    def check(self, history):
-        if len(history["train/loss"]) > 5:
-            return nnw.Finding("Slow", "problem", "in", 5, "It <b>creeps</b>.", "Hurry.", line="cell [1]:4")
-session = nnw.Session(nnw.Objective(loss, params), optax.sgd(1e-4), [np.ones((2, 3), np.float32)] * 4, rules=(Slow(),),
-                      track=False)
-session
-"""
+from tests.slow_session import slow_session
+
+SESSION = slow_session()
 FREEZE = "session.run(5)\nsession.freeze()"
 
 

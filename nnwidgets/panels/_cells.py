@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from typing import Any
+
+from ._comms import running_shell
 
 # For each cell: the number of its last execution, and what it displayed then.
 _shown: dict[str, tuple[int, list[weakref.ref[Any]]]] = {}
@@ -16,7 +17,7 @@ def displayed(what: Any) -> None:
     The browser tells when it takes a view away. But where a cell is run again before the browser came to make the view,
     there is nothing to tell of.
     """
-    cell, number = _running()
+    cell, number = execution()
     if not cell:
         return
     last, shown = _shown.get(cell, (number, []))
@@ -28,9 +29,9 @@ def displayed(what: Any) -> None:
     _shown[cell] = (number, [*shown, weakref.ref(what)])
 
 
-def _running() -> tuple[str, int]:
+def execution() -> tuple[str, int]:
     """The id of the cell that runs and the number of its execution; "" where there are no cells, or none has an id."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = running_shell()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else None
     cell = (parent or {}).get("metadata", {}).get("cellId")
     return (str(cell), int(shell.execution_count)) if shell is not None and cell else ("", 0)

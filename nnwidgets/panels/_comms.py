@@ -77,9 +77,14 @@ def advice() -> str:
     )
 
 
+def running_shell() -> Any:
+    """IPython's shell, in a terminal or a kernel; None in a script."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
 def running_cell() -> int | None:
     """The number of the notebook cell that runs now; None in a script, or outside the thread in which cells run."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = running_shell()
     in_cell = shell is not None and threading.current_thread() is threading.main_thread()
     return int(shell.execution_count) if in_cell else None
 

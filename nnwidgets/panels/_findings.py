@@ -11,6 +11,7 @@ import numpy as np
 
 from nnwidgets.records import Command, Finding, History, Notice, Series
 
+from ._causes import causes_first
 from ._panel import Panel
 from ._source_line import source_line
 from ._text import escape
@@ -100,17 +101,6 @@ class Findings(Panel):
             self._which = (first.rule, first.where)
             self._verify.description = f"Try the remedy of “{rule_words(first.rule)}”"
             self._verify.layout.width = "auto"
-
-
-def causes_first(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
-    """Each cause with what follows from it, the gravest first."""
-    rules = {each.rule for each in findings}
-    causes = [each for each in findings if not each.follows or each.follows not in rules]
-    rank = {"problem": 0, "warning": 1, "note": 2}
-    return [
-        (cause, [each for each in findings if each.follows == cause.rule and each not in causes])
-        for cause in sorted(causes, key=lambda finding: rank[finding.severity])
-    ]
 
 
 def nothing_html(history: History, rules: Sequence[str], notices: Sequence[Notice]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nnwidgets.records import Finding, Status
 
+from ._causes import causes_first
 from ._status_line import news
 from ._theme import rule_words
 
@@ -27,18 +28,15 @@ def standing(status: Status, findings: Sequence[Finding], can: Sequence[str]) ->
         >>> standing(Status("paused", 10, message="paused: step 10"), [], ["step"])["message"]
         'step 10'
     """
-    rules = {each.rule for each in findings}
-    causes = [each for each in findings if not each.follows or each.follows not in rules]
-    problems = [each for each in causes if each.severity == "problem"]
-    warnings = [each for each in causes if each.severity == "warning"]
-    first = next(iter([*problems, *warnings]), None)
+    causes = [cause for cause, _ in causes_first(findings) if cause.severity != "note"]
+    problems = sum(cause.severity == "problem" for cause in causes)
     return {
         "state": status.state,
         "step": status.step,
         "target": status.target or 0,
         "message": news(status),
-        "problems": len(problems),
-        "warnings": len(warnings),
-        "finding": f"{rule_words(first.rule)} {first.where}".strip() if first else "",
+        "problems": problems,
+        "warnings": len(causes) - problems,
+        "finding": f"{rule_words(causes[0].rule)} {causes[0].where}".strip() if causes else "",
         "can": sorted(can),
     }

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from nnwidgets.records import Finding, History, Notice, Status
 
+from ._causes import causes_first
 from ._status_line import news, watching_words
 from ._still_canvas import GRID, Canvas
 from ._still_font import lacks, readable
 from ._still_layers import draw_layers, row_colours
 from ._still_loss import draw_loss
-from ._summary import causes_first, newest_numbers
+from ._summary import newest_numbers
 from ._theme import GREY, rule_words
 from ._verdict import all_well, nothing_found
 
@@ -80,9 +81,9 @@ def _findings(
     y: float,
 ) -> float:
     canvas.line([(16, y - 12), (canvas.wide - 16, y - 12)], GRID)
-    causes, followers = causes_first(findings)
-    for each in causes[:SHOWN]:
-        y = _finding(canvas, each, [one for one in followers if one.follows == each.rule], y + 8) + 3
+    causes = causes_first(findings)
+    for cause, followers in causes[:SHOWN]:
+        y = _finding(canvas, cause, followers, y + 8) + 3
     if len(causes) > SHOWN:
         y = canvas.paragraph(44, y + 8, f"and {len(causes) - SHOWN} more: session.findings", _TEXT, "muted")
     if not findings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import uuid
@@ -13,6 +12,7 @@ from typing import Any
 from nnwidgets.records import Finding, History, Notice, Status
 
 from . import _cells
+from ._comms import running_shell
 from ._still import WIDE, still
 from ._summary import summary
 
@@ -55,13 +55,13 @@ class StillOutputs:
     @staticmethod
     def possible() -> bool:
         """Whether outputs go to a front end that can be told to change them: a notebook's kernel, no terminal or script."""
-        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        shell = running_shell()
         return shell is not None and hasattr(shell, "kernel")
 
     def show(self, bundle: dict[str, Any], *told: Any) -> None:
         """Display the live bundle, and the picture of what is `told` (see `renew`) below."""
         self.prune()
-        pair = _Pair(_cells._running())
+        pair = _Pair(_cells.execution())
         self._pairs = [*self._pairs, pair][-MOST:]
         _publish({**bundle, "text/plain": LIVE}, {"nnwidgets": "live"}, pair.live)
         _publish(*self._picture(*told), pair.kept)
@@ -97,7 +97,7 @@ class StillOutputs:
 
     def prune(self) -> None:
         """Forget what the running cell showed when it was run before: those outputs are gone."""
-        cell, number = _cells._running()
+        cell, number = _cells.execution()
         self._pairs = [each for each in self._pairs if not cell or each.cell[0] != cell or each.cell[1] == number]
 
     @property

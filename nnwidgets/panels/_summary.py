@@ -8,6 +8,7 @@ import numpy as np
 
 from nnwidgets.records import Finding, History, Notice, Status
 
+from ._causes import causes_first
 from ._status_line import news, watching_words
 from ._text import literal
 from ._theme import at_step, newest_step, number
@@ -52,17 +53,10 @@ def newest_numbers(history: History) -> str:
     )
 
 
-def causes_first(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
-    """The causes, the gravest first, and what follows from one of them."""
-    rules = {each.rule for each in findings}
-    causes = [each for each in findings if not each.follows or each.follows not in rules]
-    grave = {"problem": 0, "warning": 1, "note": 2}
-    return sorted(causes, key=lambda each: grave[each.severity]), [each for each in findings if each not in causes]
-
-
 def _findings(findings: Sequence[Finding]) -> list[str]:
     """The first ones with their line, what they mean and what to do; the next ones in one line each."""
-    causes, followers = causes_first(findings)
+    causes = [cause for cause, _ in causes_first(findings)]
+    followers = [each for each in findings if each not in causes]
     lines: list[str] = []
     for place, each in enumerate([*causes, *followers][:NAMED]):
         line = f", {each.line}" if each.line else ""

@@ -9,23 +9,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from tests.slow_session import slow_session
+
 from ._lab import Lab
 from ._notebook import Notebook
 from .conftest import one_page
 
-SESSION = """
-import jax.numpy as jnp, numpy as np, optax, nnwidgets as nnw
-def loss(params, batch):
-    return jnp.mean((batch @ params["in"] @ params["<img src=x onerror=alert(1)>"]) ** 2)
-params = {"in": jnp.ones((3, 4)), "<img src=x onerror=alert(1)>": jnp.ones((4, 1))}
-class Slow:
-    def check(self, history):
-        if len(history["train/loss"]) > 5:
-            return nnw.Finding("Slow", "problem", "in", 5, "It <b>creeps</b>.", "Hurry.", line="cell [1]:4")
-session = nnw.Session(nnw.Objective(loss, params), optax.sgd(1e-4), [np.ones((2, 3), np.float32)] * 4, rules=(Slow(),),
-                      track=False)
-session
-"""
+SESSION = slow_session("<img src=x onerror=alert(1)>")
 CELLS = [SESSION, "session.run(40)", "session.run(30); import time; time.sleep(1)", "session.freeze()", "session"]
 # The outputs of a cell: what they hold, and whether they can be seen.
 OUTPUTS = """place => {

@@ -28,7 +28,7 @@ def cell(monkeypatch):
     """The notebook cell that runs now, and the number of its execution: to be set."""
     now = SimpleNamespace(id="", number=0)
     monkeypatch.setattr(_cells, "_shown", {})
-    monkeypatch.setattr(_cells, "_running", lambda: (now.id, now.number) if now.id else ("", 0))
+    monkeypatch.setattr(_cells, "execution", lambda: (now.id, now.number) if now.id else ("", 0))
     return now
 
 
@@ -146,11 +146,11 @@ def test_the_running_cell_is_told_by_jupyters_own_words(monkeypatch):
 
     shell = SimpleNamespace(execution_count=4, get_parent=lambda: {"metadata": {"cellId": "abc"}})
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-    assert _cells._running() == ("abc", 4)
+    assert _cells.execution() == ("abc", 4)
     shell.get_parent = dict
-    assert _cells._running() == ("", 0)
+    assert _cells.execution() == ("", 0)
     monkeypatch.setattr(IPython, "get_ipython", lambda: None)
-    assert _cells._running() == ("", 0)
+    assert _cells.execution() == ("", 0)
 
 
 def test_a_run_goes_on_while_its_output_is_cleared_in_another_thread(messages, healthy):

@@ -186,7 +186,7 @@ def notebook(monkeypatch):
 
     monkeypatch.setattr(IPython.display, "display", display)
     monkeypatch.setattr(_still_outputs.StillOutputs, "possible", staticmethod(lambda: True))
-    monkeypatch.setattr(_cells, "_running", lambda: ("a", 1))
+    monkeypatch.setattr(_cells, "execution", lambda: ("a", 1))
     return published
 
 
@@ -205,9 +205,9 @@ def test_it_is_displayed_as_two_outputs_and_the_second_is_renewed_when_it_change
     [(data, about, where, update)] = notebook
     assert (where, update) == (kept_id, True) and "NonFinite" in data["text/plain"] and about["nnwidgets"] == "still"
     # a second one in another cell; and the first cell is run again
-    monkeypatch.setattr(_cells, "_running", lambda: ("b", 2))
+    monkeypatch.setattr(_cells, "execution", lambda: ("b", 2))
     dashboard._ipython_display_()
-    monkeypatch.setattr(_cells, "_running", lambda: ("a", 3))
+    monkeypatch.setattr(_cells, "execution", lambda: ("a", 3))
     dashboard._ipython_display_()
     notebook.clear()
     dashboard.keep(DONE, (), ())

@@ -17,8 +17,7 @@ class StatusItem extends Widget {
     // states are read out, each step's number is not
     this.spoken.setAttribute('role', 'status');
     this.spoken.setAttribute('aria-live', 'polite');
-    this.spoken.className = 'jp-mod-visually-hidden';
-    Object.assign(this.spoken.style, { position: 'absolute', width: '1px', height: '1px', overflow: 'hidden', clip: 'rect(0 0 0 0)' });
+    this.spoken.className = 'nnw-spoken';
     this.node.append(this.seen, this.spoken);
     this.node.addEventListener('click', () => this.dashboard && chosen(this.dashboard));
     const show = (): void => this.render();

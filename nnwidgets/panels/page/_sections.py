@@ -11,7 +11,8 @@ import numpy as np
 
 from nnwidgets.records import HEADINGS, Check, Finding, GradientReport, History, Notice, Status
 
-from .._findings import causes_first, finding_html, nothing_html, notice_html
+from .._causes import causes_first
+from .._findings import finding_html, nothing_html, notice_html
 from .._gradient_check import headline_html, ordered_by_gravity, table_html
 from .._status_line import news, speed_words
 from .._text import escape

@@ -7,14 +7,15 @@
 // Milliseconds that a dashboard is kept when its last view is gone: cells are moved, or deleted and brought back.
 const GRACE = 10000;
 
-/** What became of the kernel, in words; "" while it is there. @param {any} model @returns {Promise<string>} */
+/** Whether the kernel is gone for good, and what became of it in words, "" while it is there. @param {any} model */
 async function fate(model) {
   const manager = model.widget_manager;
   const live = await manager.get_model(model.get("root")).then((/** @type {any} */ root) => root.comm_live !== false, () => false);
-  if (!live || manager.kernel === null) return "The kernel was restarted or has ended: this is the last picture of that run. Run the cell again for a live one.";
+  if (!live || manager.kernel === null)
+    return { gone: true, words: "The kernel was restarted or has ended: this is the last picture of that run. Run the cell again for a live one." };
   const connection = manager.kernel?.connectionStatus;
-  if (!connection || connection === "connected") return "";
-  return "No connection to the kernel; it is being tried again. The run may go on meanwhile, but nothing can be steered.";
+  if (!connection || connection === "connected") return { gone: false, words: "" };
+  return { gone: false, words: "No connection to the kernel; it is being tried again. The run may go on meanwhile, but nothing can be steered." };
 }
 
 /** Call `changed` when that may have become another, until the function returned is called. @param {any} model @param {() => void} changed */
@@ -77,7 +78,7 @@ function initialize({ model }) {
   const say = (/** @type {string} */ what) => document.dispatchEvent(new CustomEvent(`nnwidgets:${what}`, { detail: { model } }));
   const here = () => say("dashboard");
   const unfollow = followKernel(model, async () => {
-    if ((await fate(model)).startsWith("The kernel")) say("gone");
+    if ((await fate(model)).gone) say("gone");
   });
   document.addEventListener("nnwidgets:who", here);
   here();
@@ -143,6 +144,7 @@ function render({ model, el }) {
   let pause = 0;
   let search = 0;
   let attempts = 0;
+  let gone = false;
 
   const report = () => {
     const shown = !document.hidden && onScreen;
@@ -184,7 +186,7 @@ function render({ model, el }) {
     const found = root ? root.querySelectorAll(".nnw-card") : [];
     if (root && found.length >= model.get("cards")) {
       root.dataset.nnwRoot = model.get("root");
-      still = hideStill(root, () => !lost.textContent?.startsWith("The kernel"));
+      still = hideStill(root, () => !gone);
       mourn();
       watch.observe(root);
       found.forEach((card) => watch.observe(card));
@@ -196,7 +198,9 @@ function render({ model, el }) {
   lost.className = "nnw-lost";
   lost.setAttribute("role", "status");
   const mourn = async () => {
-    lost.textContent = await fate(model);
+    const now = await fate(model);
+    gone = now.gone;
+    lost.textContent = now.words;
     if (lost.textContent) root?.prepend(lost);
     else lost.remove();
     still?.look();
