@@ -14,6 +14,7 @@ import numpy as np
 from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
 from nnwidgets.trace import Replay, bind, call_body, custom_rule_name, source_of
 
+from ._by_tensor import norm
 from ._float64 import Float64
 from ._function import Function, equations, open_stops
 from ._judge import Tolerance
@@ -95,7 +96,7 @@ class Causes:
             return {address: _local_error(eqn, derivatives, values, outputs, float64)}
 
         replay = float64.noting(note)
-        return jax.jit(lambda inputs: replay(function.forward, self._programs.promote(inputs))[1])
+        return jax.jit(lambda inputs: replay(function.forward, inputs)[1])
 
     def _stopped(self, point: Point, tolerance: Tolerance) -> tuple[set[int], tuple[RuleCheck, ...]]:
         """The tensors whose gradient is that of the loss with its stop_gradients, and what each of these takes out."""
@@ -108,10 +109,10 @@ class Causes:
             bool((apart[:, start:stop].max(axis=1, initial=0.0) <= tolerance.forward * point.scale[:, t]).all())
             for t, (start, stop) in enumerate(pairwise(edges))
         ]
-        size, checks = np.linalg.norm(closed) or 1.0, []
+        size, checks = norm(closed.ravel()) or 1.0, []
         for k, eqn in enumerate(stops[:_MOST_STOPS]):
             opened = np.asarray(self._through_stops(point.inputs, np.eye(len(stops))[k]))
-            effect, source = float(np.linalg.norm(opened - closed) / size), source_of(eqn)
+            effect, source = norm((opened - closed).ravel()) / size, source_of(eqn)
             line = None if source is None else str(source)
             if effect > tolerance.forward:
                 checks.append(RuleCheck("stop_gradient", "stop_gradient", line, None, effect, True))
@@ -121,9 +122,7 @@ class Causes:
     @cached_property
     def _through_stops(self) -> Any:
         gradient = self._function.gradient_through_stops
-        return jax.jit(
-            lambda inputs, opened: self._programs.gradients(gradient, self._programs.promote(inputs), opened)[1]
-        )
+        return jax.jit(lambda inputs, opened: self._programs.gradients(gradient, inputs, opened)[1])
 
 
 def _explained(

@@ -13,6 +13,7 @@ import numpy as np
 from nnwidgets.records import GradientReport, TensorCheck
 from nnwidgets.trace import Replay
 
+from ._by_tensor import norm
 from ._causes import Causes
 from ._function import Function
 from ._judge import FLOAT32, FLOAT64
@@ -76,9 +77,10 @@ class Check:
                 report = self._explained(procedure, procedure.report(point, tier, coordinates), told)
             else:
                 report = GradientReport(self._not_finite(point))
+        known = zip(report.tensors, _own_errors(point, own), self._shares(point), strict=True)
         tensors = [
-            replace(each, own_error=error, shares=shares)
-            for each, error, shares in zip(report.tensors, _own_errors(point, own), self._shares(point), strict=True)
+            replace(each, own_error=error, shares=shares) if shares or error is not None else each
+            for each, error, shares in known
         ]
         return replace(
             report,
@@ -127,6 +129,6 @@ def _own_errors(point: Point, own: list[np.ndarray]) -> list[float | None]:
     for t in range(count):
         exact = whole[edges[t] : edges[t + 1]]
         mine = sum(own[part * count + t].ravel() for part in range(parts))
-        size = np.linalg.norm(exact)
-        found.append(float(np.linalg.norm(mine - exact) / size) if exact.size and size > floor else None)
+        size = norm(exact)
+        found.append(norm(mine - exact) / size if exact.size and size > floor else None)
     return found

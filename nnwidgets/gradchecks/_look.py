@@ -66,36 +66,55 @@ class Look:
         self, t: int, path: str, shape: tuple[int, ...], verdict: Any, error: float | None = None, **more: Any
     ) -> TensorCheck:
         """The entry of one tensor in the report; `error` where it is known better than from these differences."""
+        known = {"error": error, "forward_error": self._thirds[t], "sensitivity": self._sensitivities[t], **more}
         mine = self.rows.tensor == t
+        if not mine.any():
+            return TensorCheck(path, shape, verdict, **known)
         analytic, numeric = self.analytic[mine], self.numeric[mine]
         errors = relative_error(analytic, numeric, self.noise(self.rows.step[mine])[:, None])
-        if error is None and np.isfinite(errors).any():
-            error = float(np.nanmax(errors))
+        resolved = np.isfinite(errors)
+        if error is None and resolved.any():
+            known["error"] = float(errors[resolved].max())
         # of several parts, the one with the larger error is shown
-        part = int(errors.max(axis=0, initial=-1.0, where=np.isfinite(errors)).argmax()) if mine.any() else 0
-        third = None if self.point.forward_errors is None else self.point.forward_errors[:, t]
+        part = int(errors.max(axis=0, initial=-1.0, where=resolved).argmax())
         start = int(self.point.offsets[t])
         return TensorCheck(
             path,
             shape,
             verdict,
-            error=error,
-            forward_error=None if third is None or not np.isfinite(third).all() else float(third.max()),
-            sensitivity=self._sensitivity(t),
             analytic=tuple(analytic[:, part].tolist()),
             numeric=tuple(numeric[:, part].tolist()),
             sampled=tuple("direction" if i < 0 else str(i - start) for i in self.rows.index[mine].tolist()),
-            **more,
+            **known,
         )
 
-    def _sensitivity(self, t: int) -> float | None:
-        """The smallest relative error in one coordinate of typical size that is seen, in the part where that is worst."""
-        norms, size = self.point.norms[:, t], np.diff(self.point.offsets)[t]
-        if not norms.any():
-            return None
+    @cached_property
+    def _thirds(self) -> list[float | None]:
+        """For each tensor, how far the exact gradient is from the analytic one."""
+        if self.point.forward_errors is None:
+            return [None] * (len(self.point.offsets) - 1)
+        return _known(self.point.forward_errors.max(axis=0))
+
+    @cached_property
+    def _sensitivities(self) -> list[float | None]:
+        """The smallest relative error in one coordinate of typical size that is seen, in the part where that is worst.
+
+        One for each tensor; None where a gradient is zero.
+        """
+        norms, sizes = self.point.norms, np.maximum(np.diff(self.point.offsets), 1)
         # a part that does not depend on it has nothing to be wrong
-        typical = np.where(norms > 0, norms, np.inf) / np.sqrt(size)
-        if self.point.forward_errors is not None and np.isfinite(self.point.forward_errors[:, t]).all():
-            return float((self.tolerance.forward * self.point.scale[:, t] / typical).max())
+        typical = np.where(norms > 0, norms, np.inf) / np.sqrt(sizes)
         noise = self.noise(np.array(self.tolerance.first))
-        return float(((self.tolerance.relative * norms + noise) * np.sqrt(2 * size) / typical).max())
+        by_differences = (self.tolerance.relative * norms + noise) * np.sqrt(2 * sizes) / typical
+        if self.point.forward_errors is not None:
+            by_slope = self.tolerance.forward * self.point.scale / typical
+            exact = np.isfinite(self.point.forward_errors).all(axis=0)
+            by_differences = np.where(exact, by_slope, by_differences)
+        return _known(np.where(norms.any(axis=0), by_differences.max(axis=0), np.nan))
+
+
+def _known(values: np.ndarray) -> list[float | None]:
+    """Numbers, None for what is not finite."""
+    return [
+        each if finite else None for each, finite in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
+    ]

@@ -30,7 +30,8 @@ class ObjectiveCheck:
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._checks: dict[str, Check] = {}
+        self._real = [_is_real(leaf) for leaf in jax.tree.leaves(objective.params)]
+        self._checks: dict[tuple[Any, ...], Check] = {}
         self._takes_few: dict[str, bool] = {}
 
     def __call__(
@@ -56,10 +57,11 @@ class ObjectiveCheck:
             options: see `Check.run`.
         """
         few = batch if examples is None else self._few(params, state, batch, rng, examples)
-        complex_ones = {path: leaf for path, leaf in self._leaves(params) if not _is_real(leaf)}
-        tensors = [leaf for _, leaf in self._leaves(params) if _is_real(leaf)]
+        leaves = list(zip(self._real, self._objective.paths, jax.tree.leaves(params), strict=True))
+        complex_ones = {path: leaf for real, path, leaf in leaves if not real}
+        tensors = [leaf for real, _, leaf in leaves if real]
         rest, structure = jax.tree.flatten((list(complex_ones.values()), state, few, rng))
-        shapes = str([jax.typeof(leaf) for leaf in (*tensors, *rest)])
+        shapes = tuple(jax.typeof(leaf) for leaf in (*tensors, *rest))
         if shapes not in self._checks:
             told("checking gradients: tracing the loss")
             self._checks[shapes] = self._make(tensors, rest, structure)
@@ -72,13 +74,12 @@ class ObjectiveCheck:
 
     def _make(self, tensors: list[Any], rest: list[Any], structure: Any) -> Check:
         objective, treedef = self._objective, jax.tree.structure(self._objective.params)
-        real = [_is_real(leaf) for leaf in jax.tree.leaves(objective.params)]
-        paths = [path for path, leaf in self._leaves(objective.params) if _is_real(leaf)]
+        paths = [path for path, real in zip(objective.paths, self._real, strict=True) if real]
 
         def parts(tensors: list[Any], rest: list[Any]) -> Any:
             others, state, batch, rng = jax.tree.unflatten(structure, rest)
             given, more = iter(tensors), iter(others)
-            params = jax.tree.unflatten(treedef, [next(given) if each else next(more) for each in real])
+            params = jax.tree.unflatten(treedef, [next(given) if each else next(more) for each in self._real])
             loss, (_, aux) = objective(params, state, batch, rng, True)
             penalty = aux.get("penalty")
             return jnp.stack([loss] if penalty is None else [loss - penalty, jnp.asarray(penalty, loss.dtype)])
@@ -86,9 +87,6 @@ class ObjectiveCheck:
         count = jax.eval_shape(parts, tensors, rest).shape[0]
         names = ("loss",) if count == 1 else ("data", "penalty")
         return Check(make_function(parts, tensors, rest, paths=paths, names=names))
-
-    def _leaves(self, params: Any) -> list[tuple[str, Any]]:
-        return list(zip(self._objective.paths, jax.tree.leaves(params), strict=True))
 
     def _few(self, params: Any, state: Any, batch: Any, rng: Any, examples: int) -> Any:
         """The first examples of the batch, if it is clear what these are and the loss takes them; else the batch."""

@@ -87,13 +87,14 @@ class Procedure:
         )
 
     def _look_closely(self, point: Point, rows: Rows) -> Look:
-        """Along rows of any step; what does not agree once more with a smaller one, for a corner may be in reach."""
+        """Along rows of any step; what does not agree with smaller ones, too, for a corner may be in reach."""
         slopes, loss = np.abs(point.analytic(rows)).max(axis=1), np.abs(point.values).max()
         look = self._look(point, with_steps(rows, point.sizes, self.tolerance.step(loss, slopes)))
-        bad = np.flatnonzero(look.bad)
-        if not len(bad):
-            return look
-        return look.refined(bad, self._look(point, look.rows[bad].at(look.rows.step[bad] / 10)))
+        steps = look.rows.step
+        for smaller in (10, 100):
+            if len(bad := np.flatnonzero(look.bad)):
+                look = look.refined(bad, self._look(point, look.rows[bad].at(steps[bad] / smaller)))
+        return look
 
     def _look(self, point: Point, rows: Rows) -> Look:
         ends = self._programs.differences(point, rows, self._progress(len(rows)))

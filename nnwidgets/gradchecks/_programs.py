@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._branches import fingerprint, total
+from ._by_tensor import sums
 from ._float64 import Float64, promoted
 from ._function import Function
 from ._point import Point
 from ._rows import Rows
-from ._signs import signs
+from ._signs import both_signs, signs
 
 CHUNK = 128
 """Rows that one call evaluates, one after the other: memory does not grow with their number."""
@@ -44,20 +45,14 @@ class Programs:
 
     def point(self, inputs: list[Any], seed: int) -> Point:
         """Gradients at these inputs, and the directions that belong to them."""
-        values, gradients = self._at(inputs)
-        return Point(
-            inputs,
-            self.offsets,
-            np.array([np.linalg.norm(np.asarray(each, np.float64)) for each in inputs[: len(self.sizes)]]),
-            np.asarray(values),
-            gradients,
-            np.uint32(seed % 2**32),
-            lambda: self._exact and np.asarray(self._exact(inputs)),
-        )
-
-    def promote(self, inputs: list[Any]) -> list[Any]:
-        """Inputs of any precision in float64; to be traced."""
-        return [promoted(each, aval) for each, aval in zip(inputs, self.function.forward.in_avals, strict=True)]
+        # by a program of its own: within a loop, XLA would promote them anew for every row
+        wide = self._promote(inputs)
+        values, gradients, exact = self._at(wide)
+        salt = np.uint32(seed % 2**32)
+        # asked for before anything is waited for; not kept, for they are larger than the gradients
+        patterns = both_signs(int(self.offsets[-1]), salt)
+        across = sums(np.asarray(patterns)[:, None] * np.asarray(gradients), self.offsets)
+        return Point(wide, self.offsets, np.asarray(values), gradients, salt, across, exact)
 
     def gradients(self, closed: Any, *inputs: Any) -> tuple[Any, Any]:
         """The parts of the loss, and their gradients in rows (parts, numbers); to be traced."""
@@ -104,53 +99,61 @@ class Programs:
         """
         shape, dtype, run = program
         found, done = np.empty((len(rows), len(sides), *shape), dtype), 0
-        given = point.computed, point.factors, point.weights, point.seed
         for single in (False, True):
             kind = np.flatnonzero((rows.index >= 0) == single)
             for start in range(0, len(kind), CHUNK // len(sides)):
                 chosen = kind[start : start + CHUNK // len(sides)]
                 steps = rows.step[chosen, None] * np.array(sides)
-                fields = [np.repeat(each[chosen], len(sides)) for each in (rows.tensor, rows.which, rows.index)]
-                padded = [np.resize(each, CHUNK) for each in (*fields, steps.ravel())]
-                out = run(single, point.inputs, given, *padded, np.int32(steps.size))
+                # few arguments, for each has its price: integers as floats, exact below 2**53
+                fields = np.zeros((4, CHUNK))
+                fields[:3, : steps.size] = np.repeat(
+                    [rows.tensor[chosen], rows.which[chosen], rows.index[chosen]], len(sides), 1
+                )
+                fields[3, : steps.size] = steps.ravel()
+                directions = point.computed, point.mixture, point.seed
+                out = run(single, point.inputs, directions, fields, np.int32(steps.size))
                 found[chosen] = np.asarray(out)[: steps.size].reshape(*steps.shape, *shape)
                 done += len(chosen)
                 told(done)
         return found.reshape(len(rows) * len(sides), *shape)
 
     @cached_property
-    def _at(self) -> Any:
-        return jax.jit(lambda inputs: self.gradients(self.function.gradient, self.promote(inputs)))
+    def _promote(self) -> Any:
+        avals = self.function.forward.in_avals
+        return jax.jit(lambda inputs: [promoted(each, aval) for each, aval in zip(inputs, avals, strict=True)])
 
     @cached_property
-    def _exact(self) -> Any:
+    def _at(self) -> Any:
         exact = self.function.exact_gradient
-        return exact and jax.jit(lambda inputs: self.gradients(exact, self.promote(inputs))[1])
+
+        def at(inputs: list[Any]) -> Any:
+            # in one program: XLA evaluates once what they share
+            return *self.gradients(self.function.gradient, inputs), exact and self.gradients(exact, inputs)[1]
+
+        return jax.jit(at)
 
     def _looped(self, one: Callable[..., Any], shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
         """Compile a function of one row so that as many rows are evaluated as are given, one after the other."""
 
-        def loop(
-            single: bool, inputs: list[Any], point: Any, tensor: Any, which: Any, index: Any, step: Any, n: Any
-        ) -> Any:  # fmt: skip
-            values = self.promote(inputs)
+        def loop(single: bool, inputs: list[Any], directions: Any, fields: Any, n: Any) -> Any:
+            tensor, which, index = fields[:3].astype(np.int64)
 
             def body(k: Any, out: Any) -> Any:
                 if single:
-                    line = self._along_coordinate(index[k], step[k])
+                    line = self._along_coordinate(index[k], fields[3, k])
                 else:
-                    line = self._along_direction(point, tensor[k], which[k], step[k])
-                return out.at[k].set(one(values, line))
+                    line = self._along_direction(directions, tensor[k], which[k], fields[3, k])
+                return out.at[k].set(one(inputs, line))
 
             return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
 
         return shape, dtype, jax.jit(loop, static_argnums=0)
 
-    def _along_direction(self, point: Any, tensor: Any, which: Any, step: Any) -> list[Any]:
+    def _along_direction(self, directions: Any, tensor: Any, which: Any, step: Any) -> list[Any]:
         """What a row along a direction adds to each tensor."""
-        gradients, factors, weights, seed = point
-        steps = step * jnp.where(tensor < 0, weights, (jnp.arange(len(self.sizes)) == tensor).astype(weights.dtype))
-        lean, side = (steps * each[which] for each in factors)
+        gradients, mixture, seed = directions
+        weights = jnp.where(tensor < 0, mixture[4], (jnp.arange(len(self.sizes)) == tensor).astype(mixture.dtype))
+        lean, side = step * weights * mixture[which], step * weights * mixture[2 + which]
         random = signs(int(self.offsets[-1]), seed, which)
         if self.many:  # slices are a hundred times quicker there
             gradients, lean, side, random = (np.asarray(each) for each in (gradients, lean, side, random))

@@ -35,14 +35,15 @@ class Subject:
     def __init__(self, reference: Reference, examples: int | None = None) -> None:
         objective, random = reference.objective(), np.random.default_rng(0)
         self._check, self._objective, self._examples = ObjectiveCheck(objective), objective, examples
-        self.first = jax.tree.map(np.asarray, objective.params)
+        # where a session has them
+        self.first, self._rng = jax.tree.map(jax.numpy.asarray, objective.params), jax.random.key(0)
         self.generic = jax.tree.map(
             lambda leaf: leaf + np.float32(NOISE) * random.standard_normal(leaf.shape, np.float32), self.first
         )
         self.batch = jax.tree.map(lambda array: array[: examples or BATCH], reference.batches[0])
         self.loss, self.tensors = jax.jit(reference.loss), len(jax.tree.leaves(self.first))
         self._wide_loss, self._wide_gradient = jax.jit(reference.loss), jax.jit(jax.value_and_grad(reference.loss))
-        self._wide = jax.tree.map(_wide, (self.generic, self.batch))
+        self._wide = jax.tree.map(lambda array: _wide(np.asarray(array)), (self.generic, self.batch))
         self._seed, self.reports = 0, defaultdict[str, list[GradientReport]](list)
 
     def check(self, tier: str, point: Any, **options: Any) -> Turn:
@@ -52,7 +53,7 @@ class Subject:
             for _ in range(steps):
                 self._seed += 1
                 found = self._check(
-                    point, self._objective.state, self.batch, jax.random.key(0),
+                    point, self._objective.state, self.batch, self._rng,
                     tier=tier, seed=self._seed, examples=None, **options,
                 )  # fmt: skip
                 self.reports[tier if point is self.generic else f"{tier}, initial"].append(found)
