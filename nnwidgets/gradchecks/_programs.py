@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,9 @@ from ._signs import both_signs, signs
 
 CHUNK = 128
 """Rows that one call evaluates, one after the other: memory does not grow with their number."""
+
+Line = Callable[[int, int, int], Any]
+"""(tensor, where it begins, where it ends) -> something of a line through the point."""
 
 MANY = 2000
 """Tensors that are still compiled: XLA takes about 0.1 s for each."""
@@ -133,47 +136,63 @@ class Programs:
         return jax.jit(at)
 
     def _looped(self, one: Callable[..., Any], shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
-        """Compile a function of one row so that as many rows are evaluated as are given, one after the other."""
+        """Compile a function of one row so that as many rows are evaluated as are given, one after the other.
+
+        Args:
+            one: (inputs, move) -> its value; move(tensors) -> the tensors moved along the row.
+            shape: of the value.
+            dtype: of the value.
+        """
 
         def loop(single: bool, inputs: list[Any], directions: Any, fields: Any, n: Any) -> Any:
             tensor, which, index = fields[:3].astype(np.int64)
 
             def body(k: Any, out: Any) -> Any:
                 if single:
-                    line = self._along_coordinate(index[k], fields[3, k])
+                    line = self._coordinate(index[k], fields[3, k])
                 else:
-                    line = self._along_direction(directions, tensor[k], which[k], fields[3, k])
-                return out.at[k].set(one(inputs, line))
+                    line = self._direction(directions, tensor[k], which[k], fields[3, k])
+                return out.at[k].set(one(inputs, partial(self._move, *line)))
 
             return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
 
         return shape, dtype, jax.jit(loop, static_argnums=0)
 
-    def _along_direction(self, directions: Any, tensor: Any, which: Any, step: Any) -> list[Any]:
-        """What a row along a direction adds to each tensor."""
+    def _direction(self, directions: Any, tensor: Any, which: Any, step: Any) -> tuple[Line, Line]:
+        """Which tensors a row along a direction moves, and by what."""
         gradients, mixture, seed = directions
-        weights = jnp.where(tensor < 0, mixture[4], (jnp.arange(len(self.sizes)) == tensor).astype(mixture.dtype))
+        weights = jnp.where(tensor < 0, mixture[4], 1.0)
         lean, side = step * weights * mixture[which], step * weights * mixture[2 + which]
-        random = signs(int(self.offsets[-1]), seed, which)
-        if self.many:  # slices are a hundred times quicker there
-            gradients, lean, side, random = (np.asarray(each) for each in (gradients, lean, side, random))
-        return [
-            (lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * random[start:stop]).reshape(shape.shape)
-            for t, ((start, stop), shape) in enumerate(zip(pairwise(self.offsets), self.function.tensors, strict=True))
-        ]
 
-    def _along_coordinate(self, index: Any, step: Any) -> list[Any]:
-        """What a row along a coordinate adds to each tensor."""
-        xp: Any = np if self.many else jnp
-        return [
-            xp.where(xp.arange(start, stop) == index, step, 0.0).reshape(shape.shape)
-            for (start, stop), shape in zip(pairwise(self.offsets), self.function.tensors, strict=True)
-        ]
+        def along(t: int, start: int, stop: int) -> Any:
+            return lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * signs(start, stop, seed, which)
+
+        return lambda t, start, stop: (tensor < 0) | (tensor == t), along
+
+    def _coordinate(self, index: Any, step: Any) -> tuple[Line, Line]:
+        """Which tensor a row along a coordinate moves, and by what."""
+
+        def along(t: int, start: int, stop: int) -> Any:
+            return jnp.where(jnp.arange(start, stop) == index, step, 0.0)
+
+        return lambda t, start, stop: (index >= start) & (index < stop), along
+
+    def _move(self, moves: Line, along: Line, tensors: list[Any]) -> list[Any]:
+        """The tensors moved; to leave one as it is costs less than to move it by zero."""
+
+        def moved(t: int, start: int, stop: int) -> Any:
+            value = tensors[t]
+            by = partial(along, t, start, stop)
+            return jax.lax.cond(
+                moves(t, start, stop), lambda: value + by().reshape(jnp.shape(value)), lambda: jnp.asarray(value)
+            )
+
+        return [moved(t, start, stop) for t, (start, stop) in enumerate(pairwise(self.offsets.tolist()))]
 
     @cached_property
     def _loss(self) -> Any:
-        def one(values: list[Any], line: list[Any]) -> Any:
-            return self.float64(self.function.forward, _moved(values, line))[0]
+        def one(inputs: list[Any], move: Any) -> Any:
+            return self.float64(self.function.forward, self._moved(inputs, move))[0]
 
         return self._looped(one, (len(self.function.parts),), np.float64)
 
@@ -181,20 +200,20 @@ class Programs:
     def _taken(self) -> Any:
         replay = self.float64.noting(fingerprint)
 
-        def one(values: list[Any], line: list[Any]) -> Any:
-            return total(replay(self.function.forward, _moved(values, line))[1])
+        def one(inputs: list[Any], move: Any) -> Any:
+            return total(replay(self.function.forward, self._moved(inputs, move))[1])
 
         return self._looped(one, (), np.uint32)
 
     @cached_property
     def _slopes(self) -> Any:
-        def one(values: list[Any], line: list[Any]) -> Any:
-            return self.float64(self.function.exact_tangent, [*values, *line])[0]
+        def one(inputs: list[Any], move: Any) -> Any:
+            tangents = move([jnp.zeros_like(each) for each in inputs[: len(self.sizes)]])
+            return self.float64(self.function.exact_tangent, [*inputs, *tangents])[0]
 
         return self._looped(one, (len(self.function.parts),), np.float64)
 
-
-def _moved(values: list[Any], line: list[Any]) -> list[Any]:
-    """The inputs with their first ones, the tensors, moved."""
-    moved = [value + each for value, each in zip(values, line, strict=False)]
-    return [*moved, *values[len(line) :]]
+    def _moved(self, inputs: list[Any], move: Any) -> list[Any]:
+        """The inputs with their first ones, the tensors, moved."""
+        count = len(self.sizes)
+        return [*move(inputs[:count]), *inputs[count:]]

@@ -11,23 +11,24 @@ import jax.numpy as jnp
 _MIX = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35)
 
 
-def signs(numbers: int, seed: Any, which: Any) -> jax.Array:
-    """1.0 or -1.0 for each of so many numbers, float64, by a hash (the finalizer of MurmurHash3) of its place.
+def signs(start: int, stop: int, seed: Any, which: Any) -> jax.Array:
+    """1.0 or -1.0 for each number from start to stop, float64, by a hash (the finalizer of MurmurHash3) of its place.
 
     Args:
-        numbers: how many.
+        start: the first place.
+        stop: the place after the last.
         seed: uint32.
         which: 0 or 1, of two patterns; may be traced.
     """
     salt = (2 * seed + jnp.asarray(which, jnp.uint32)) * jnp.uint32(_MIX[0])
-    mixed = jnp.arange(numbers, dtype=jnp.uint32) ^ _mixed(salt)
+    mixed = jnp.arange(start, stop, dtype=jnp.uint32) ^ _mixed(salt)
     return jnp.where(_mixed(mixed) >> 31 == 0, 1.0, -1.0)
 
 
 @partial(jax.jit, static_argnums=0)
 def both_signs(numbers: int, seed: Any) -> jax.Array:
     """Both patterns (2, numbers)."""
-    return jnp.stack([signs(numbers, seed, which) for which in (0, 1)])
+    return jnp.stack([signs(0, numbers, seed, which) for which in (0, 1)])
 
 
 def _mixed(value: jax.Array) -> jax.Array:

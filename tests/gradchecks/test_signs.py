@@ -27,5 +27,5 @@ def test_they_are_the_same_wherever_they_are_made() -> None:
     with jax.enable_x64(True):
         whole = both_signs(1000, np.uint32(7))
         for which in (0, 1):
-            traced = jax.jit(lambda w: signs(1000, np.uint32(7), w)[100:200])(np.int32(which))
+            traced = jax.jit(lambda w: signs(100, 200, np.uint32(7), w))(np.int32(which))
             np.testing.assert_array_equal(whole[which, 100:200], traced)
