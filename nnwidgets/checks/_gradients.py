@@ -40,7 +40,7 @@ class Gradients:
         expected = "every tensor ok, or at a kink"
         if bad:
             return told(self, counts, expected, "wrong", f"{report.headline}; first: {bad[0]}.", **numbers)
-        if by_verdict["stopped"] or by_verdict["unsure"]:
+        if any(by_verdict[verdict] for verdict in ("stopped", "surrogate", "unsure")):
             return told(self, counts, expected, "suspicious", f"{report.headline}.", **numbers)
         if by_verdict["unreached"]:
             words = f"the loss does not depend on {', '.join(by_verdict['unreached'][:3])}: see connections."
@@ -48,4 +48,4 @@ class Gradients:
         return told(self, counts, expected, "ok", "analytic and numeric gradients agree.", **numbers)
 
 
-_ORDER = ("wrong", "non-finite", "stopped", "unsure", "unreached", "kink", "ok", "skipped")
+_ORDER = ("wrong", "non-finite", "stopped", "surrogate", "unsure", "unreached", "kink", "ok", "skipped")

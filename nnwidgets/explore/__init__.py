@@ -22,6 +22,7 @@ from .learning_rate._learning_rate_range import LearningRateRange as LearningRat
 from .optimizers._optimizers import Optimizers as Optimizers
 from .optimizers._schedule import Schedule as Schedule
 from .regularization._regularization import Regularization as Regularization
+from .spikes._loss_spike import LossSpike as LossSpike
 
 DEFAULT_EXPERIMENTS = (
     LearningRateRange(),
@@ -37,4 +38,5 @@ DEFAULT_EXPERIMENTS = (
     BatchNorm(),
     Dropout(),
     Regularization(),
+    LossSpike(),
 )

@@ -14,7 +14,7 @@ import psutil
 
 from nnwidgets.lint import Setup
 from nnwidgets.objective import Objective
-from nnwidgets.records import Cost, History
+from nnwidgets.records import Cost, History, Spike
 from nnwidgets.train import Saved, compiles
 
 from ._rate import learning_rate_of
@@ -37,6 +37,7 @@ class Lab:
         now: the state as it is.
         find_first: gives the first state in reach.
         find_visited: gives saved states of the run, oldest first.
+        find_spike: looks into a step whose loss jumped, the one that stands out most if None; None where none does.
         draw: (count) -> batches of the coming steps; fewer if the data ends.
         make_setup: makes `setup` when it is first asked for.
         key: of the run.
@@ -60,6 +61,7 @@ class Lab:
         *,
         find_first: Callable[[], Saved],
         find_visited: Callable[[], Sequence[Saved]],
+        find_spike: Callable[[int | None], Spike | None],
         draw: Callable[[int], Sequence[Any]],
         make_setup: Callable[[], Setup],
         key: jax.Array,
@@ -73,6 +75,7 @@ class Lab:
     ) -> None:
         self.objective, self.tx, self.key, self.history = objective, tx, key, history
         self.params, self.state, self.opt_state, self.step = now.params, now.state, now.opt_state, now.step
+        self.find_spike = find_spike
         self._find_first, self.visited, self._draw, self._make_setup = find_first, find_visited, draw, make_setup
         self._find_validation, self.multiplier, self.tell, self.stopped = find_validation, multiplier, tell, stopped
         self.seconds, self.step_seconds = seconds, step_seconds

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
 from nnwidgets.trace import Replay, bind, call_body, custom_rule_name, source_of
 
-from ._by_tensor import norm
+from ._by_tensor import largest, norm
 from ._float64 import Float64
 from ._function import Function, equations, open_stops
 from ._judge import Tolerance
@@ -36,6 +37,7 @@ class Derivatives:
         own: (inputs, cotangents) -> the rule's cotangents of these inputs.
         exact: the same by the derivative of the function itself; None where JAX has none in reverse mode.
         tangent: (inputs, tangents) -> tangents of the function itself; None where JAX has none in forward mode.
+        flat: for each of `floats`, whether the function's slope along it is zero everywhere: it rounds, or compares.
     """
 
     floats: tuple[int, ...]
@@ -43,6 +45,7 @@ class Derivatives:
     own: Any
     exact: Any
     tangent: Any
+    flat: tuple[bool, ...]
 
 
 class Causes:
@@ -56,12 +59,14 @@ class Causes:
     def __init__(self, function: Function, programs: Programs) -> None:
         self._function, self._programs = function, programs
         self._calls: dict[Any, Any] = {}
+        self._flat: dict[int, Any] = {}
 
     def explain(self, report: GradientReport, point: Point, tolerance: Tolerance) -> GradientReport:
         """The report with custom rules that are wrong, and stop_gradients that take something out."""
         rules = self.rules(point, tolerance)
         stopped, stops = self._stopped(point, tolerance)
-        tensors = [_explained(each, t in stopped, rules, stops) for t, each in enumerate(report.tensors)]
+        meant = self._surrogates(rules, point, tolerance)
+        tensors = [_explained(each, t in stopped, t in meant, rules, stops) for t, each in enumerate(report.tensors)]
         return replace(report, tensors=tuple(tensors), rules=(*report.rules, *rules, *stops))
 
     def rules(self, point: Point, tolerance: Tolerance) -> tuple[RuleCheck, ...]:
@@ -75,6 +80,8 @@ class Causes:
         errors = self._errors(point.inputs)
         for address, error in errors.items():
             check = _rule_check(self._calls[address], np.asarray(error), tolerance)
+            if check.surrogate:
+                self._flat[id(self._calls[address])] = self._calls[address]
             same = (check.name, check.kind, check.line, check.defined)
             if same not in found or (check.error or 0.0) > (found[same].error or 0.0):
                 found[same] = check
@@ -104,11 +111,7 @@ class Causes:
         if not stops or self._function.gradient_through_stops is None:
             return set(), ()
         closed = np.asarray(self._through_stops(point.inputs, np.zeros(len(stops))))
-        apart, edges = np.abs(point.gradients - closed), self._programs.offsets
-        same = [
-            bool((apart[:, start:stop].max(axis=1, initial=0.0) <= tolerance.forward * point.scale[:, t]).all())
-            for t, (start, stop) in enumerate(pairwise(edges))
-        ]
+        same = _same(point, closed, tolerance)
         size, checks = norm(closed.ravel()) or 1.0, []
         for k, eqn in enumerate(stops[:_MOST_STOPS]):
             opened = np.asarray(self._through_stops(point.inputs, np.eye(len(stops))[k]))
@@ -117,7 +120,17 @@ class Causes:
             if effect > tolerance.forward:
                 checks.append(RuleCheck("stop_gradient", "stop_gradient", line, None, effect, True))
         # where no stop takes anything out, an equal gradient says nothing
-        return {t for t, each in enumerate(same) if each and checks}, tuple(checks)
+        return same if checks else set(), tuple(checks)
+
+    def _surrogates(self, rules: tuple[RuleCheck, ...], point: Point, tolerance: Tolerance) -> set[int]:
+        """The tensors whose gradient is that of the loss with its surrogates, and nothing else."""
+        if not any(rule.surrogate for rule in rules):
+            return set()
+        kept = self._function.gradient_keeping(self._flat.values())
+        if kept is None:
+            return set()
+        with_them = jax.jit(lambda inputs: self._programs.gradients(kept, inputs)[1])(point.inputs)
+        return _same(point, np.asarray(with_them), tolerance)
 
     @cached_property
     def _through_stops(self) -> Any:
@@ -125,19 +138,34 @@ class Causes:
         return jax.jit(lambda inputs, opened: self._programs.gradients(gradient, inputs, opened)[1])
 
 
+def _same(point: Point, gradients: np.ndarray, tolerance: Tolerance) -> set[int]:
+    """The tensors whose analytic gradient is this one (parts, numbers)."""
+    apart = largest(point.gradients - gradients, point.offsets)
+    return set(np.flatnonzero((apart <= tolerance.forward * point.scale).all(axis=0)).tolist())
+
+
 def _explained(
-    tensor: TensorCheck, is_stopped: bool, rules: tuple[RuleCheck, ...], stops: tuple[RuleCheck, ...]
+    tensor: TensorCheck,
+    is_stopped: bool,
+    is_surrogate: bool,
+    rules: tuple[RuleCheck, ...],
+    stops: tuple[RuleCheck, ...],
 ) -> TensorCheck:
     if tensor.verdict not in ("wrong", "unsure"):
         return tensor
     if is_stopped:
         lines = ", ".join(dict.fromkeys(each.line or "an unknown line" for each in stops))
         return replace(tensor, verdict="stopped", words=f"stop_gradient at {lines}" if lines else "by stop_gradient")
-    wrong = [each for each in rules if each.wrong]
+    if is_surrogate:
+        return replace(tensor, verdict="surrogate", words=_names(each for each in rules if each.surrogate))
+    wrong = [each for each in rules if each.wrong and not each.surrogate]
     if tensor.verdict == "wrong" and wrong:
-        names = ", ".join(dict.fromkeys(f"{each.kind} {each.name} at {each.line or each.defined}" for each in wrong))
-        return replace(tensor, words=names)
+        return replace(tensor, words=_names(wrong))
     return tensor
+
+
+def _names(rules: Iterable[RuleCheck]) -> str:
+    return ", ".join(dict.fromkeys(f"{each.kind} {each.name} at {each.line or each.defined}" for each in rules))
 
 
 def _derivatives(eqn: Any) -> Derivatives | None:
@@ -170,7 +198,16 @@ def _derivatives(eqn: Any) -> Derivatives | None:
         return None
     own = _traced(function(lambda values: bind(eqn, values)), inputs, cotangents)
     exact = _traced(function(as_written), inputs, cotangents)
-    return own and Derivatives(floats, outputs, own, exact, _traced(forward, inputs, tangents))
+    tangent = _traced(forward, inputs, tangents)
+    return own and Derivatives(floats, outputs, own, exact, tangent, _flat(tangent, len(floats)))
+
+
+def _flat(tangent: Any, count: int) -> tuple[bool, ...]:
+    """For each of the last so many inputs, whether nothing depends on it."""
+    if tangent is None:
+        return (False,) * count
+    _, used = dce_jaxpr(tangent.jaxpr, [True] * len(tangent.jaxpr.outvars))
+    return tuple(not each for each in used[len(used) - count :])
 
 
 def _traced(function: Any, *arguments: Any) -> Any:
@@ -181,18 +218,24 @@ def _traced(function: Any, *arguments: Any) -> Any:
 
 
 def _local_error(eqn: Any, known: Derivatives, values: list[Any], outputs: list[Any], float64: Float64) -> Any:
-    """Relative error of one rule for a random cotangent; NaN where nothing can be compared."""
+    """Relative error of one rule for a random cotangent (2,): of all inputs, and of those along which it is not flat.
+
+    NaN where nothing can be compared.
+    """
     keys = iter(jax.random.split(jax.random.key(len(values)), len(known.floats) + len(known.outputs)))
     cotangents = [_random(next(keys), jnp.shape(outputs[i])) for i in known.outputs]
     own = float64(known.own, [*values, *cotangents])
     if known.exact is not None:
-        return _apart(own, float64(known.exact, [*values, *cotangents]))
+        exact = float64(known.exact, [*values, *cotangents])
+        sloping = [i for i, flat in enumerate(known.flat) if not flat]
+        of_sloping = _apart([own[i] for i in sloping], [exact[i] for i in sloping]) if sloping else jnp.float64(0)
+        return jnp.stack([_apart(own, exact), of_sloping])
     tangents = [_random(next(keys), jnp.shape(values[i])) for i in known.floats]
     if known.tangent is not None:
         slopes = float64(known.tangent, [*values, *tangents])
     else:
         slopes = _slopes(eqn, known, values, tangents, float64)
-    return _apart([_dot(own, tangents)], [_dot(cotangents, slopes)])
+    return jnp.stack(2 * [_apart([_dot(own, tangents)], [_dot(cotangents, slopes)])])
 
 
 def _random(key: Any, shape: tuple[int, ...]) -> Any:
@@ -225,7 +268,10 @@ def _apart(own: list[Any], exact: list[Any]) -> Any:
 
 
 def _rule_check(eqn: Any, errors: np.ndarray, tolerance: Tolerance) -> RuleCheck:
-    error = float(np.nanmax(errors)) if np.isfinite(errors).any() else None
+    # (..., 2), one row for each iteration of the loops round it
+    whole, sloping = errors[..., 0], errors[..., 1]
+    error = float(np.nanmax(whole)) if np.isfinite(whole).any() else None
+    wrong = error is not None and error > 10 * tolerance.forward
     defined = getattr(call_body(eqn).jaxpr.debug_info, "func_src_info", None)  # pyright: ignore[reportOptionalMemberAccess]
     source = source_of(eqn)
     return RuleCheck(
@@ -234,7 +280,8 @@ def _rule_check(eqn: Any, errors: np.ndarray, tolerance: Tolerance) -> RuleCheck
         line=None if source is None else str(source),
         defined=defined.partition(" at ")[2] if defined else None,
         error=error,
-        wrong=error is not None and error > 10 * tolerance.forward,
+        wrong=wrong,
+        surrogate=wrong and bool((sloping <= 10 * tolerance.forward).all()),
     )
 
 

@@ -22,6 +22,7 @@ class Look:
     Attributes:
         point: where.
         rows: along what.
+        analytic: derivatives along them (rows, parts).
         numeric: central differences (rows, parts).
         slopes: to the left and to the right (rows, 2, parts).
         tolerance: how far apart analytic and numeric derivatives may be.
@@ -29,14 +30,10 @@ class Look:
 
     point: Point
     rows: Rows
+    analytic: np.ndarray
     numeric: np.ndarray
     slopes: np.ndarray
     tolerance: Tolerance
-
-    @cached_property
-    def analytic(self) -> np.ndarray:
-        """Analytic derivatives (rows, parts)."""
-        return self.point.analytic(self.rows)
 
     def noise(self, steps: np.ndarray) -> np.ndarray:
         """What rounding may make of a difference; a part may be a small difference of large ones, so the largest counts."""
@@ -99,7 +96,7 @@ class Look:
     def _sensitivities(self) -> list[float | None]:
         """The smallest relative error in one coordinate of typical size that is seen, in the part where that is worst.
 
-        One for each tensor; None where a gradient is zero.
+        One for each tensor; None where a gradient is zero, but for rounding.
         """
         norms, sizes = self.point.norms, np.maximum(np.diff(self.point.offsets), 1)
         # a part that does not depend on it has nothing to be wrong
@@ -110,11 +107,10 @@ class Look:
             by_slope = self.tolerance.forward * self.point.scale / typical
             exact = np.isfinite(self.point.forward_errors).all(axis=0)
             by_differences = np.where(exact, by_slope, by_differences)
-        return _known(np.where(norms.any(axis=0), by_differences.max(axis=0), np.nan))
+        return _known(np.where(norms.any(axis=0), by_differences.max(axis=0), np.nan), most=1.0)
 
 
-def _known(values: np.ndarray) -> list[float | None]:
-    """Numbers, None for what is not finite."""
-    return [
-        each if finite else None for each, finite in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
-    ]
+def _known(values: np.ndarray, most: float = np.inf) -> list[float | None]:
+    """Numbers, None for what is not finite, or larger than that."""
+    known = np.isfinite(values) & (values <= most)
+    return [each if here else None for each, here in zip(values.tolist(), known.tolist(), strict=True)]

@@ -88,18 +88,20 @@ class Procedure:
 
     def _look_closely(self, point: Point, rows: Rows) -> Look:
         """Along rows of any step; what does not agree with smaller ones, too, for a corner may be in reach."""
-        slopes, loss = np.abs(point.analytic(rows)).max(axis=1), np.abs(point.values).max()
-        look = self._look(point, with_steps(rows, point.sizes, self.tolerance.step(loss, slopes)))
+        analytic = point.analytic(rows)
+        step = self.tolerance.step(np.abs(point.values).max(), np.abs(analytic).max(axis=1))
+        look = self._look(point, with_steps(rows, point.sizes, step), analytic)
         steps = look.rows.step
         for smaller in (10, 100):
             if len(bad := np.flatnonzero(look.bad)):
                 look = look.refined(bad, self._look(point, look.rows[bad].at(steps[bad] / smaller)))
         return look
 
-    def _look(self, point: Point, rows: Rows) -> Look:
+    def _look(self, point: Point, rows: Rows, analytic: np.ndarray | None = None) -> Look:
         ends = self._programs.differences(point, rows, self._progress(len(rows)))
         slopes = np.stack([point.values - ends[:, 1], ends[:, 0] - point.values], axis=1) / rows.step[:, None, None]
-        return Look(point, rows, (ends[:, 0] - ends[:, 1]) / (2 * rows.step[:, None]), slopes, self.tolerance)
+        analytic = point.analytic(rows) if analytic is None else analytic
+        return Look(point, rows, analytic, (ends[:, 0] - ends[:, 1]) / (2 * rows.step[:, None]), slopes, self.tolerance)
 
     def _progress(self, rows: int) -> Callable[[int], None]:
         started = time.perf_counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,13 +33,18 @@ class Rows:
 
     def at(self, steps: Any) -> Rows:
         """The same lines with other steps."""
-        return Rows(self.tensor, self.which, self.index, np.broadcast_to(steps, self.step.shape).astype(float))
+        return replace(self, step=np.zeros(len(self)) + steps)
 
 
 def make_rows(tensor: Any, which: Any, index: Any, step: Any = 0.0) -> Rows:
     """Rows from numbers or sequences."""
-    tensor, which, index, step = np.broadcast_arrays(*np.atleast_1d(tensor, which, index, step))
-    return Rows(*(np.array(each, np.int32) for each in (tensor, which, index)), step=np.array(step, float))
+    fields = [np.atleast_1d(each) for each in (tensor, which, index, step)]
+    lengths = [len(each) for each in fields]
+    count = max(lengths) if all(lengths) else 0
+    made = [np.empty(count, dtype) for dtype in (np.int32, np.int32, np.int32, np.float64)]
+    for empty, given in zip(made, fields, strict=True):
+        empty[:] = given
+    return Rows(*made)
 
 
 def join(*rows: Rows) -> Rows:

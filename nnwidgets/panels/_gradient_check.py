@@ -16,7 +16,8 @@ from ._theme import colour_of, layer_colours, number
 
 SHOWN = 60
 WRONG_SIGN = "\u2717"
-_SIGNS = {"ok": "\u2713", "kink": "\u2713", "unreached": "\u2013", "skipped": "\u2013", "stopped": "!", "unsure": "?"}
+_SIGNS = {"ok": "\u2713", "kink": "\u2713", "unreached": "\u2013", "skipped": "\u2013", "unsure": "?"}
+_SIGNS |= dict.fromkeys(("stopped", "surrogate"), "!")
 
 
 class GradientCheck(Panel):
@@ -99,7 +100,7 @@ def ordered_by_gravity(report: GradientReport) -> list[TensorCheck]:
 
 
 def _rank(tensor: TensorCheck) -> tuple[int, float]:
-    order = ("wrong", "non-finite", "stopped", "unsure", "kink", "ok", "unreached", "skipped")
+    order = ("wrong", "non-finite", "stopped", "surrogate", "unsure", "kink", "ok", "unreached", "skipped")
     return order.index(tensor.verdict), -(tensor.error or 0.0)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
-Verdict = Literal["ok", "kink", "wrong", "stopped", "unreached", "unsure", "non-finite", "skipped"]
+Verdict = Literal["ok", "kink", "wrong", "stopped", "surrogate", "unreached", "unsure", "non-finite", "skipped"]
 
 MEANING: dict[str, str] = {
     "ok": "analytic and numeric gradient agree",
     "kink": "the loss has a corner here; at a point close by they agree",
     "wrong": "the gradient is not the slope of the loss",
     "stopped": "a stop_gradient takes out part of the slope; right if that is meant",
+    "surrogate": "the function is flat, and a rule of its own stands in for its slope; right if that is meant",
     "unreached": "the loss does not depend on it: its gradient is always zero",
     "unsure": "differences cannot resolve it, and there is no third opinion",
     "non-finite": "the loss or its gradient is NaN or infinite here",
@@ -79,6 +80,8 @@ class RuleCheck:
         error: relative error of its rule at the values that it sees; for a `stop_gradient`, what it takes out over
             the gradient's norm; None where its function has no derivative to compare with.
         wrong: whether that is more than rounding.
+        surrogate: whether it differs only where its function rounds or compares, whose slope is zero: as a straight-through
+            estimator does, on purpose.
     """
 
     name: str
@@ -87,6 +90,7 @@ class RuleCheck:
     defined: str | None
     error: float | None
     wrong: bool
+    surrogate: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,13 +123,15 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no gradient is wrong, stopped, non-finite or undecided."""
+        """Whether no gradient is wrong, stopped, a surrogate, non-finite or undecided."""
         return not self.suspects
 
     @property
     def suspects(self) -> tuple[TensorCheck, ...]:
         """The tensors whose gradient is not simply right."""
-        return tuple(each for each in self.tensors if each.verdict in ("wrong", "stopped", "non-finite", "unsure"))
+        return tuple(
+            each for each in self.tensors if each.verdict in ("wrong", "stopped", "surrogate", "non-finite", "unsure")
+        )
 
     def verdict(self, path: str) -> Verdict:
         """The verdict on one tensor.

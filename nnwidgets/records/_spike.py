@@ -47,24 +47,31 @@ class Spike:
         held = np.cumsum(norms[order]) / max(float(norms.sum()), 1e-30)
         return order[: int(np.searchsorted(held, 0.5)) + 1].tolist()
 
-    def __repr__(self) -> str:
-        told = [f"step {self.step}: the loss is {self.loss:.4g}, usual before was {self.usual:.4g}"]
+    @property
+    def batch_size(self) -> int:
+        """Examples that were looked at; 0 where the loss cannot be computed of one."""
+        return 0 if self.examples is None else self.examples.shape[1]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What was found, in words."""
+        told = [f"Step {self.step}: the loss is {self.loss:.4g}, usual before was {self.usual:.4g}"]
         if self.first is not None:
             k = int(np.flatnonzero(self.steps == self.first_step)[0])
             grown = self.growth[k, self.layers.index(self.first)]
             told.append(
-                f"the gradient of {self.first} was the first to grow, at step {self.first_step}, to {grown:.3g} times"
+                f"The gradient of {self.first} was the first to grow, at step {self.first_step}, to {grown:.3g} times"
             )
         else:
-            told.append("no gradient grew threefold before it: look at the batch")
+            told.append("No gradient grew threefold before it: look at the batch")
         if self.examples is None:
-            told.append("its loss cannot be computed of one example")
-        else:
-            count, carriers = self.examples.shape[1], self.carriers
-            if len(carriers) > count / 4:
-                told.append(f"no few examples carry it: {len(carriers)} of {count} hold half of the gradient norms")
-            else:
-                shown = ", ".join(f"{i} (loss {self.examples[0, i]:.3g})" for i in carriers[:5])
-                more = f" and {len(carriers) - 5} more" if len(carriers) > 5 else ""
-                told.append(f"half of the gradient norms of its {count} examples: {shown}{more}")
-        return "; ".join(told)
+            return [*told, "Its loss cannot be computed of one example"]
+        count, carriers = self.batch_size, self.carriers
+        if len(carriers) > count / 4:
+            return [*told, f"No few examples carry it: {len(carriers)} of {count} hold half of the gradient norms"]
+        shown = ", ".join(f"{i} (loss {self.examples[0, i]:.3g})" for i in carriers[:5])
+        more = f" and {len(carriers) - 5} more" if len(carriers) > 5 else ""
+        return [*told, f"Half of the gradient norms of its {count} examples: {shown}{more}"]
+
+    def __repr__(self) -> str:
+        return "; ".join(each[0].lower() + each[1:] for each in self.sentences)

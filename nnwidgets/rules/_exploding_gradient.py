@@ -15,9 +15,11 @@ from ._course import CERTAIN, course_of, medians, tensors_of, trend
 class ExplodingGradient:
     """The gradient grew a hundredfold over the run without the loss falling, or leaps to a thousand times its usual size.
 
-    It is compared with the run's own gradients only. A gradient that grows while the loss falls is as it should be: the
-    network leaves a flat place. Red where the loss rose as well. Usual causes: a recurrence or many layers whose
-    weights are too large, a learning rate that is too high. A fork with clipping confirms it. See Pascanu et al. 2013.
+    It is compared with the run's own gradients only: a leap with those just before it, and only if it is as large as in
+    the beginning, for where a run has converged a single example may leap without harm. A gradient that grows while the
+    loss falls is as it should be: the network leaves a flat place. Red where the loss rose as well. Usual causes: a
+    recurrence or many layers whose weights are too large, a learning rate that is too high. A fork with clipping confirms
+    it. See Pascanu et al. 2013.
     """
 
     growth: float = 100.0
@@ -35,7 +37,8 @@ class ExplodingGradient:
         early, usual, late = (float(np.median(part)) for part in (whole[:quarter], whole, whole[-quarter:]))
         loss = course_of(history, steps=20)
         grown = early > 0 and late > self.growth * early and trend(whole) > CERTAIN and not loss.fell
-        leaps = int((whole[quarter:] > self.leap * usual).sum()) if usual > 0 else 0
+        before = np.median(np.lib.stride_tricks.sliding_window_view(whole[:-1], quarter), axis=1)
+        leaps = int(((whole[quarter:] > self.leap * before) & (whole[quarter:] >= early) & (before > 0)).sum())
         if not grown and not leaps:
             return None
         worst = _worst(read.values, quarter)

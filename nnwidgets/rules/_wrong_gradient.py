@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nnwidgets.records import Finding, GradientReport, History, TensorCheck, UnknownReading
 
-_SEVERITY = {"wrong": "problem", "non-finite": "problem", "stopped": "note"}
+_SEVERITY = {"wrong": "problem", "non-finite": "problem", "stopped": "note", "surrogate": "note"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,18 @@ def _finding(report: GradientReport, first: TensorCheck, same: list[TensorCheck]
     more = f" and of {len(same) - 1} more" if len(same) > 1 else ""
     kind = "stop_gradient" if first.verdict == "stopped" else "custom"
     causes = [rule for rule in report.rules if rule.wrong and rule.kind.startswith(kind)]
+    causes = [rule for rule in causes if rule.surrogate == (first.verdict == "surrogate")] or causes
     words = {
         "wrong": f"The gradient of {first.path}{more} is not the slope of the loss.",
         "non-finite": f"The loss or the gradient of {first.path}{more} is NaN or infinite.",
         "stopped": f"A stop_gradient takes out part of the slope of {first.path}{more}; right if that is meant.",
+        "surrogate": f"A surrogate stands in for the slope of {first.path}{more}; right if that is meant.",
     }
     remedies = {
         "wrong": "Compare the rule with its function: nnw.gradcheck(function, *arguments) checks it alone.",
         "non-finite": "Look for a logarithm, division or square root of zero in the loss.",
         "stopped": "If it is not meant, take the stop_gradient out.",
+        "surrogate": "If it is not meant, compare the rule with its function: nnw.gradcheck(function, *arguments).",
     }
     return Finding(
         rule="WrongGradient",

@@ -161,6 +161,7 @@ class Attempts(Questions):
         return Lab(
             self.objective, self._tx, self._here,
             find_first=lambda: self._bench(self._setup()).start,
+            find_spike=self._find_spike,
             find_visited=lambda: [self._past.state_at(step) for step in self.timeline.steps],
             draw=lambda count: self._batches.window(self.step, count),
             make_setup=self._setup, key=self._key, history=self.history,

@@ -73,7 +73,8 @@ class Questions(Watchable):
     def spike(self, step: int | None = None) -> Spike:
         """Look into a loss spike: which gradient grew first, and which examples of the batch carried it.
 
-        The steps before it are made again; the session stays where it is.
+        The steps before it are made again; the session stays where it is. ``session.explore.loss_spike()``, or the
+        dashboard's "Diagnose parameters", draws it.
 
         Args:
             step: whose loss jumped; the one that stands out most if None.
@@ -83,11 +84,21 @@ class Questions(Watchable):
             RuntimeError: the session is running.
         """
         with self._standing_still("look into a spike"):
-            self._flush()
-            step = find_spike(self.timeline.losses) if step is None else step
-            if step not in range(len(self.timeline.losses)):
-                raise ValueError(f"spike looks into a step that was made, 0 to {self._furthest - 1}, got {step!r}.")
-            return look_into(step, self.objective, self._past, self.timeline, self._key, self._tell)
+            found = self._find_spike(step)
+        if found is None:
+            raise ValueError(
+                "no loss stands out from those before it: type session.spike(step) to look at one all the same."
+            )
+        return found
+
+    def _find_spike(self, step: int | None) -> Spike | None:
+        self._flush()
+        step = find_spike(self.timeline.losses) if step is None else step
+        if step is None:
+            return None
+        if step not in range(len(self.timeline.losses)):
+            raise ValueError(f"spike looks into a step that was made, 0 to {self._furthest - 1}, got {step!r}.")
+        return look_into(step, self.objective, self._past, self.timeline, self._key, self._tell)
 
     def lint(self) -> tuple[Finding, ...]:
         """Look at the program, the first batches and the first update, without a step; the dashboard shows what was found, too.

@@ -22,14 +22,8 @@ WINDOW = 12
 OUTSTANDING, GROWN = 6.0, 3.0
 
 
-def find_spike(losses: Sequence[float]) -> int:
-    """The step whose loss stands out most from the `WINDOW` before it, in units of their spread.
-
-    Raises:
-        ValueError: none stands out.
-    """
-    if not losses:
-        raise ValueError("no step was made yet: type session.run(100).")
+def find_spike(losses: Sequence[float]) -> int | None:
+    """The step whose loss stands out most from the `WINDOW` before it, in units of their spread; None if none does."""
     values = np.array(losses, np.float64)
     found, best = None, OUTSTANDING
     for k in range(3, len(values)):
@@ -50,10 +44,6 @@ def find_spike(losses: Sequence[float]) -> int:
         outstanding = (values[k] - usual) / spread if np.isfinite(values[k]) else np.inf
         if outstanding > best:
             found, best = k, outstanding
-    if found is None:
-        raise ValueError(
-            "no loss stands out from those before it: type session.spike(step) to look at one all the same."
-        )
     return found
 
 

@@ -83,13 +83,6 @@ def test_right_rules_are_no_cause_of_anything() -> None:
     assert report.ok and not wrong(report)
 
 
-def test_a_straight_through_estimator_is_a_rule_that_differs() -> None:
-    report = gradcheck(lambda x: (rounded(x) ** 2).sum(), X)
-    assert report.verdict("x") == "wrong"
-    (rule,) = wrong(report)
-    assert (rule.name, rule.kind, rule.defined, rule.error) == ("rounded", "custom_jvp", defined(rounded), 1.0)
-
-
 @pytest.mark.parametrize("inside", ["scan", "jit", "cond", "remat", "vmap"])
 def test_a_wrong_rule_is_found_inside(inside: str) -> None:
     loss = {
@@ -202,3 +195,51 @@ def test_the_cause_outside_of_any_rule_stays_unnamed() -> None:
     report = gradcheck(lambda x: squared(x).sum(), X, grad=lambda x: 3 * x)
     assert report.verdict("x") == "wrong"
     assert not wrong(report) and report.tensors[0].words == ""
+
+
+def quantized(x: Any, scale: Any) -> Any:
+    return jnp.round(x / scale) * scale
+
+
+learned_step = jax.custom_vjp(quantized)
+# straight through for x; for the scale, the slope of the function
+learned_step.defvjp(
+    lambda x, scale: (quantized(x, scale), (x, scale)),
+    lambda kept, g: (g, (g * jnp.round(kept[0] / kept[1])).sum()),
+)
+halved_step = jax.custom_vjp(quantized)
+halved_step.defvjp(
+    lambda x, scale: (quantized(x, scale), (x, scale)),
+    lambda kept, g: (g, 0.5 * (g * jnp.round(kept[0] / kept[1])).sum()),
+)
+
+
+def test_a_straight_through_estimator_is_a_surrogate() -> None:
+    report = gradcheck(lambda x, w: (rounded(jnp.tanh(x) * 7) * w).sum(), X, X[::-1])
+    assert [each.verdict for each in report.tensors] == ["surrogate", "ok"]
+    (rule,) = wrong(report)
+    assert (rule.name, rule.kind, rule.defined, rule.error) == ("rounded", "custom_jvp", defined(rounded), 1.0)
+    assert rule.surrogate and "custom_jvp rounded" in report.tensors[0].words
+    assert not report.ok and report.suspects == report.tensors[:1]
+    assert "1 surrogate" in report.headline
+
+
+def test_only_the_inputs_along_which_it_is_flat_are_free() -> None:
+    def loss(rule: Any) -> Any:
+        return lambda x, scale, w: (rule(jnp.tanh(x), scale) * w).sum()
+
+    right = gradcheck(loss(learned_step), X, 0.25, X[::-1])
+    assert [each.verdict for each in right.tensors] == ["surrogate", "ok", "ok"]
+    wrong = gradcheck(loss(halved_step), X, 0.25, X[::-1])
+    assert [each.verdict for each in wrong.tensors] == ["wrong", "wrong", "ok"]
+    assert not wrong.rules[0].surrogate
+
+
+def test_a_surrogate_excuses_nothing_else() -> None:
+    """A wrong rule before it: not what the surrogate makes of the right one."""
+    report = gradcheck(lambda x, w: (rounded(cubed(x) + 0.2) * w).sum(), X, X[::-1])
+    assert [each.verdict for each in report.tensors] == ["wrong", "ok"]
+    assert "cubed" in report.tensors[0].words and "rounded" not in report.tensors[0].words
+    # and the same surrogate beside a wrong rule: each tensor by itself
+    both = gradcheck(lambda x, y: rounded(5 * x).sum() + cubed(y).sum(), X, X[::-1])
+    assert [each.verdict for each in both.tensors] == ["surrogate", "wrong"]

@@ -101,9 +101,9 @@ def test_derivatives_along_the_rows() -> None:
 def test_through_all_tensors_each_counts_alike() -> None:
     gradient = np.r_[100 * np.ones(6), 1.0, 1e-9 * np.ones(40)]
     at = point(gradient)
-    norms = [np.linalg.norm(gradient[here]) for here in slices(at)]
+    norms = [float(np.linalg.norm(gradient[here])) for here in slices(at)]
     # the last tensor's gradient is nothing: it is not blown up
-    np.testing.assert_allclose(at.weights * np.array([norms[0], 1, 1, 1]), [norms[2], 1, 1, 1], atol=4)
+    np.testing.assert_allclose(at.weights * np.array([norms[0], 1, 1, 1]), np.array([norms[2], 1, 1, 1]), atol=4)
     assert at.weights.max() == 1.0 and np.isfinite(at.weights).all()
 
 

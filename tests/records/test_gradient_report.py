@@ -61,6 +61,8 @@ def test_only_the_newest_are_kept() -> None:
 
 
 def test_every_verdict_has_a_meaning_and_every_error_a_reading() -> None:
-    assert {"ok", "kink", "wrong", "stopped", "unreached", "unsure", "non-finite", "skipped"} == set(MEANING)
+    assert {"ok", "kink", "wrong", "stopped", "surrogate", "unreached", "unsure", "non-finite", "skipped"} == set(
+        MEANING
+    )
     assert reading(1e-9) != reading(1e-5) != reading(1e-3) != reading(0.1)
     assert reading(float("nan")) == "not a number"

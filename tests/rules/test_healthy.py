@@ -170,10 +170,18 @@ def likelihood(seed: int) -> History:
     return run(3 * np.exp(-STEP / 50) - 2 + 0.2 * np.random.default_rng(seed).normal(size=STEPS), Facts(), seed=seed)
 
 
+def converged(seed: int) -> History:
+    """The gradient falls to a ten-millionth; in the end a single example makes it leap, to a thousandth of the first one."""
+    gradient = 10 ** (-7 * np.minimum(2 * GROWING, 1))
+    gradient[[30, 35]] = 1e-3
+    return run(learning(seed, end=1e-4, speed=10), gradient=gradient, seed=seed)
+
+
 HEALTHY = (
     quick, slow, single_examples, regression, whole_batch, large_loss, warm_up, long_warm_up, trained_before, late, bump,
     spikes, two_batches, accumulating, frozen, annealed, bias_before_norm, sparse, certain_head, open_gates, dropout,
     overfitted, sure_and_wrong, hinge, penalized, half_precision, leaving_a_flat_place, likelihood,
+    converged,
 )  # fmt: skip
 # what they may be told, as no more than a warning
 MAY_BE_TOLD = {"frozen": {"ZeroGradient"}, "open_gates": {"SaturatedUnits"}, "trained_before": {"NothingLearned"}}
