@@ -13,7 +13,7 @@ import numpy as np
 from nnwidgets.records import GradientReport, TensorCheck
 from nnwidgets.trace import Replay
 
-from ._by_tensor import norm
+from ._by_tensor import norms
 from ._causes import Causes
 from ._function import Function
 from ._judge import FLOAT32, FLOAT64
@@ -68,7 +68,8 @@ class Check:
         many = self.programs.many
         told(f"checking gradients: {'operation by operation' if many else 'compiling'}")
         tier = "whole" if many else tier
-        own = [np.asarray(each, np.float64) for each in self._own(list(inputs))[1:]] if tier != "whole" else []
+        # not waited for before it is read
+        own = self._own(list(inputs))[1:] if tier != "whole" else []
         with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"), jax.disable_jit(many):
             point = self.programs.point(list(inputs), seed)
             foreign = ", ".join(self.programs.float64.foreign)
@@ -117,18 +118,15 @@ class Check:
         ]
 
 
-def _own_errors(point: Point, own: list[np.ndarray]) -> list[float | None]:
+def _own_errors(point: Point, own: list[Any]) -> list[float | None]:
     """The gradient in the user's precision against float64, all parts together; None where it is zero but for rounding."""
-    count, parts = len(point.sizes), len(point.values)
+    count = len(point.offsets) - 1
     if not own:
         return [None] * count
-    whole = point.whole
-    edges = np.cumsum([0, *(each.size for each in own[:count])])
-    floor = 1e-6 * np.abs(whole).max(initial=0.0)
-    found: list[float | None] = []
-    for t in range(count):
-        exact = whole[edges[t] : edges[t + 1]]
-        mine = sum(own[part * count + t].ravel() for part in range(parts))
-        size = norm(exact)
-        found.append(norm(mine - exact) / size if exact.size and size > floor else None)
-    return found
+    mine = np.zeros_like(point.whole)
+    for k, leaf in enumerate(own):
+        start, stop = point.offsets[k % count : k % count + 2]
+        mine[start:stop] += np.ravel(leaf)
+    sizes, apart = norms(point.whole, point.offsets), norms(mine - point.whole, point.offsets)
+    floor = 1e-6 * np.abs(point.whole).max(initial=0.0)
+    return [float(gap / size) if size > floor else None for gap, size in zip(apart, sizes, strict=True)]
