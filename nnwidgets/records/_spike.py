@@ -37,7 +37,10 @@ class Spike:
 
     @property
     def carriers(self) -> list[int]:
-        """The examples that carried it, largest gradient first: the fewest that hold half of the sum of gradient norms."""
+        """The examples that carried it, largest gradient first.
+
+        The fewest that hold half of the sum of gradient norms, and those that are at least half as large as the last of these.
+        """
         if self.examples is None:
             return []
         norms = np.where(np.isfinite(self.examples[1]), self.examples[1], np.inf)
@@ -45,7 +48,17 @@ class Spike:
         if np.isinf(norms).any():
             return order[: int(np.isinf(norms).sum())].tolist()
         held = np.cumsum(norms[order]) / max(float(norms.sum()), 1e-30)
-        return order[: int(np.searchsorted(held, 0.5)) + 1].tolist()
+        last = order[min(int(np.searchsorted(held, 0.5)), len(order) - 1)]
+        return order[norms[order] >= 0.5 * norms[last]].tolist()
+
+    @property
+    def share(self) -> float:
+        """What the carriers hold of the sum of gradient norms; NaN where one is not finite."""
+        return (
+            float("nan")
+            if self.examples is None
+            else float(self.examples[1, self.carriers].sum() / self.examples[1].sum())
+        )
 
     @property
     def batch_size(self) -> int:
@@ -68,10 +81,12 @@ class Spike:
             return [*told, "Its loss cannot be computed of one example"]
         count, carriers = self.batch_size, self.carriers
         if len(carriers) > count / 4:
-            return [*told, f"No few examples carry it: {len(carriers)} of {count} hold half of the gradient norms"]
+            return [*told, "No few examples carry it"]
         shown = ", ".join(f"{i} (loss {self.examples[0, i]:.3g})" for i in carriers[:5])
         more = f" and {len(carriers) - 5} more" if len(carriers) > 5 else ""
-        return [*told, f"Half of the gradient norms of its {count} examples: {shown}{more}"]
+        if not np.isfinite(self.share):
+            return [*told, f"Of its {count} examples these have gradients that are not finite: {shown}{more}"]
+        return [*told, f"{self.share:.0%} of the gradient norms of its {count} examples: {shown}{more}"]
 
     def __repr__(self) -> str:
         return "; ".join(each[0].lower() + each[1:] for each in self.sentences)

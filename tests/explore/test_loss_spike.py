@@ -35,7 +35,7 @@ def spoilt_session() -> nnw.Session:
 def test_two_examples_carry_it() -> None:
     session = spoilt_session().run(30)
     found = session.explore.loss_spike()
-    assert found["step"] == AT and set(found["carriers"]) <= set(SPOILT) and found.verdict == "suspicious"
+    assert found["step"] == AT and set(found["carriers"]) == set(SPOILT) and found.verdict == "suspicious"
     assert {row[0] for row in found.rows[:2]} == set(SPOILT) and len(found.rows) == 8
     assert (
         found.answer.startswith("Step 25: the loss is ") and "Look at these examples and their labels." in found.answer

@@ -26,7 +26,7 @@ class LossSpike:
     The loss that stands out most from the dozen before it is looked into: the steps that led there are made again, bit for
     bit, with the norm of each tensor's gradient, and the batch is taken apart, each example with its own loss and gradient. A
     gradient that grew before the loss did speaks for the step size: lower the learning rate there, or bound the
-    gradient's norm. Else few examples that hold half of the gradient norms speak for the data: look at these, and at their
+    gradient's norm. Else few examples that hold most of the gradient norms speak for the data: look at these, and at their
     labels.
 
     Attributes:
@@ -83,7 +83,7 @@ def _pictures(spike: Spike) -> tuple[Plot, ...]:
     if spike.examples is None:
         return (grown,)
     carries = np.isin(np.arange(spike.batch_size), spike.carriers)
-    sets = (("hold half of the gradient norms", carries), ("the others", ~carries))
+    sets = (("carry it", carries), ("the others", ~carries))
     losses, norms = spike.examples
     examples = Plot(
         f"Examples of the batch of step {spike.step}", "loss", "gradient norm",
