@@ -5,12 +5,12 @@ from __future__ import annotations
 import anywidget
 import traitlets
 
-from ._theme import STATIC
+from ._scripts import text_of
 
 
 def script(name: str) -> str:
     """The JavaScript of a canvas: what all share, then its own. One text, since the widget's code has no folder."""
-    return (STATIC / "canvas.js").read_text("utf-8") + (STATIC / name).read_text("utf-8")
+    return text_of("canvas.js", name)
 
 
 class Canvas(anywidget.AnyWidget):

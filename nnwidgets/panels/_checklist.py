@@ -11,8 +11,9 @@ import traitlets
 from nnwidgets.records import HEADINGS, Check, CheckInfo, Command, Finding, History, Notice, heading_of
 
 from ._panel import Panel
+from ._scripts import text_of
 from ._text import literal
-from ._theme import STATIC, duration, rule_words
+from ._theme import duration, rule_words
 
 # A red finding counts as much as a check that failed.
 _LIGHTS = {"problem": "wrong", "warning": "suspicious", "note": ""}
@@ -77,7 +78,7 @@ class ChecklistLights(anywidget.AnyWidget):
         data: headings with their rows; see checklist.js.
     """
 
-    _esm = STATIC / "checklist.js"
+    _esm = text_of("checklist.js")
     data = traitlets.Dict().tag(sync=True)
 
 

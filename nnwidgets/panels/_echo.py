@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ._theme import STATIC
+from ._scripts import text_of
 
 
 class Echo(anywidget.AnyWidget):
@@ -22,8 +22,8 @@ class Echo(anywidget.AnyWidget):
         standing: where the run stood when more than its step changed; see `standing`.
     """
 
-    _esm = STATIC / "echo.js"
-    _css = STATIC / "dashboard.css"
+    _esm = text_of("echo.js")
+    _css = text_of("dashboard.css")
     cards = traitlets.Int(0).tag(sync=True)
     root = traitlets.Unicode("").tag(sync=True)
     standing = traitlets.Dict().tag(sync=True)

@@ -7,8 +7,8 @@ import traitlets
 
 from nnwidgets.records import Status
 
+from ._scripts import text_of
 from ._status_line import news
-from ._theme import STATIC
 
 
 class Labels(anywidget.AnyWidget):
@@ -18,7 +18,7 @@ class Labels(anywidget.AnyWidget):
         said: the newest sentence; one a state and not one a step.
     """
 
-    _esm = STATIC / "labels.js"
+    _esm = text_of("labels.js")
     said = traitlets.Unicode("").tag(sync=True)
 
     def tell(self, status: Status) -> None:

@@ -31,7 +31,7 @@ class LayerLines:
     """
 
     def __init__(self, figure: StepFigure, name: str, include: tuple[float, ...] = ()) -> None:
-        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow(120, cells=15_000)
+        self._figure, self._name, self._include, self._narrow = figure, name, include, Narrow(120, cells=4_500)
         self._raw, self._average = figure.lines(1.0), figure.lines(1.8, named=True)
 
     def draw(self, history: History) -> bool:

@@ -15,8 +15,9 @@ from nnwidgets.records import Finding, History, RunRow
 
 from . import _comms
 from ._panel import Panel
+from ._scripts import text_of
 from ._text import literal
-from ._theme import STATIC, duration, number, waiting
+from ._theme import duration, number, waiting
 
 _MISSING = "Waits for runs on record: an nnw.Session keeps them, unless it has track=False or NNWIDGETS_TRACK is off."
 
@@ -122,9 +123,16 @@ class RunsTable(Panel):
     def alone(self) -> ipywidgets.Widget:
         """The table as a widget that needs no dashboard round it."""
         self.load()
-        box = ipywidgets.VBox([self.grid]).add_class("nnw")
+        box = ipywidgets.VBox([Style(), self.grid]).add_class("nnw")
         _comms.reach_busy_kernel(_comms.all_widgets(box))
         return box
+
+
+class Style(anywidget.AnyWidget):
+    """What a dashboard has from its echo."""
+
+    _esm = "export default { render() {} }"
+    _css = text_of("dashboard.css")
 
 
 class RunsGrid(anywidget.AnyWidget):
@@ -136,8 +144,7 @@ class RunsGrid(anywidget.AnyWidget):
         news: counts how often what is on record has changed.
     """
 
-    _esm = STATIC / "runs.js"
-    _css = STATIC / "dashboard.css"
+    _esm = text_of("runs.js")
     data = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     news = traitlets.Int(0).tag(sync=True)

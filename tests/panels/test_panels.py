@@ -17,9 +17,13 @@ from nnwidgets.panels import (
     UpdateRatio,
 )
 from nnwidgets.panels._comms import all_widgets
+from nnwidgets.panels._layer_heatmap import packed
 from nnwidgets.records import Finding, History, Notice
 
 from ._made import FINDING, LAYERS, alive, record, texts
+
+# codes of heatmap.js
+NOT_FINITE, BLANK = 65534, 65535
 
 every_panel = pytest.mark.parametrize("make", DEFAULT_PANELS, ids=lambda make: make.__name__)
 
@@ -149,11 +153,27 @@ def test_the_heatmap_offers_what_was_read_and_marks_what_is_not_finite(healthy):
     panel.update(healthy, ())
     assert set(panel._reading.options) >= {"gradient/norm", "update/ratio", "activation/dead"}
     assert panel._reading.value == "gradient/norm"
-    assert not any(panel._canvas.data["bad"])
+    assert not (codes(panel) == NOT_FINITE).any()
     panel.update(record(healthy, range(121, 122), scale=np.nan), ())
-    bad = np.frombuffer(panel._canvas.data["bad"], np.uint8).reshape(4, -1)
+    bad = codes(panel).reshape(4, -1) == NOT_FINITE
     assert bad[:, -1].all()
     assert not bad[:, :-1].any()
+
+
+def test_the_heatmap_keeps_its_numbers_in_two_bytes():
+    values = np.array([[-7.25, np.nan, 3.5], [0.0, np.inf, np.nan]], "<f4")
+    bad = np.array([[0, 0, 0], [0, 0, 1]], "u1")
+    drawn = packed({"values": values.tobytes(), "bad": bad.tobytes(), "low": -1.0})
+    found = np.frombuffer(drawn["codes"], "<u2").reshape(2, 3)
+    assert found[1, 2] == NOT_FINITE and found[0, 1] == BLANK and found[1, 1] == found[0, 2] == NOT_FINITE - 1
+    read = drawn["least"] + found[[0, 0, 1], [0, 2, 0]] * ((drawn["most"] - drawn["least"]) / 65533)
+    np.testing.assert_allclose(read, [-7.25, 3.5, 0.0], atol=1e-4)
+    flat = packed({"values": np.full(3, 2.0, "<f4").tobytes(), "bad": bytes(3)})
+    assert np.frombuffer(flat["codes"], "<u2").tolist() == [0, 0, 0] and flat["least"] == 2.0
+
+
+def codes(panel):
+    return np.frombuffer(panel._canvas.data["codes"], "<u2")
 
 
 def test_a_kind_without_histograms_says_so(healthy):

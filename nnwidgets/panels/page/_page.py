@@ -9,8 +9,8 @@ from typing import Any
 
 from nnwidgets.records import Finding, History, Notice, Status
 
-from .._canvas import STATIC
 from .._layer_lines import worst_now, zero_now
+from .._scripts import text_of
 from .._text import escape
 from .._unit_health import bars
 from . import _curves, _pack, _pictures
@@ -146,16 +146,15 @@ def _section(name: str, heading: str, text: str) -> str:
 
 
 def _style() -> str:
-    return (STATIC / "dashboard.css").read_text("utf-8") + (OWN / "page.css").read_text("utf-8")
+    return text_of("dashboard.css") + (OWN / "page.css").read_text("utf-8")
 
 
 def _script() -> str:
     """What draws, in one function. Each canvas's module is a function in it, so that their names do not meet."""
     drawings = [
-        f"{name}: (() => {{\n{(STATIC / f'{name}.js').read_text('utf-8').replace('export default', 'return')}\n}})(),"
-        for name in _CANVASES
+        f"{name}: (() => {{\n{text_of(f'{name}.js').replace('export default', 'return')}\n}})()," for name in _CANVASES
     ]
     own = {name: (OWN / f"{name}.js").read_text("utf-8") for name in ("frames", "unpack", "chart", "page")}
-    shared = (STATIC / "canvas.js").read_text("utf-8")
+    shared = text_of("canvas.js")
     parts = [own["frames"], shared, "const drawings = {", *drawings, "};", own["unpack"], own["chart"], own["page"]]
     return "(() => {\n" + "\n".join(parts) + "\n})();"

@@ -1,5 +1,6 @@
 // Rows x steps as colours.
-// data: {rows, colors, steps: float64, values: float32 (rows, steps), bad: uint8 (rows, steps), low, high, power, reading}
+// data: {rows, colors, steps: float64, low, high, power, reading}, and either values: float32 and bad: uint8 (rows, steps), or
+// codes: uint16 (rows, steps), from 0 for `least` to 65533 for `most`; 65534 is not finite, 65535 is nothing
 
 const [ABOVE, BELOW, SIDE] = [4, 42, 122];
 // Anchors of cividis (Nunez et al. 2018, made for colour-blind eyes), from low to high.
@@ -15,6 +16,17 @@ function ramp(share) {
 const rowHeight = (data) => Math.max(5, Math.min(22, 240 / data.rows.length));
 const shown = (data, value) => short(data.power ? 10 ** value : value);
 
+/** The numbers, and which of them are not finite. */
+function cells(data) {
+  if (!data.codes) return { values: floats(data.values), bad: bytes(data.bad) };
+  const codes = new Uint16Array(aligned(data.codes));
+  const wide = (data.most - data.least) / 65533;
+  return {
+    values: Float32Array.from(codes, (code) => (code > 65533 ? NaN : data.least + code * wide)),
+    bad: Uint8Array.from(codes, (code) => code === 65534),
+  };
+}
+
 /** The column of a step's place: columns are as wide as the steps that they stand for. */
 function edges(data, width) {
   const steps = doubles(data.steps);
@@ -27,7 +39,7 @@ function edges(data, width) {
 const picture = {
   height: (data) => ABOVE + rowHeight(data) * data.rows.length + BELOW,
   draw(ctx, data, width, height, theme) {
-    const [steps, values, bad, tall] = [doubles(data.steps), floats(data.values), bytes(data.bad), rowHeight(data)];
+    const [steps, { values, bad }, tall] = [doubles(data.steps), cells(data), rowHeight(data)];
     const places = edges(data, width);
     // striped, so that it is no colour of the scale to any eye
     const alarm = stripes(ctx, theme.wrong, theme.ground);
@@ -82,13 +94,13 @@ const picture = {
     const column = edges(data, width).findIndex((place) => place > x) - 1;
     if (row < 0 || row >= data.rows.length || column < 0 || x < SIDE) return null;
     const [steps, at] = [doubles(data.steps), row * doubles(data.steps).length + column];
-    const read = floats(data.values)[at];
-    const zero = data.power && Number.isNaN(read);
-    const value = bytes(data.bad)[at] ? "not finite" : zero ? "0" : shown(data, read);
+    const { values, bad } = cells(data);
+    const zero = data.power && Number.isNaN(values[at]);
+    const value = bad[at] ? "not finite" : zero ? "0" : shown(data, values[at]);
     return `${data.rows[row]} · step ${steps[column].toLocaleString("en")} · ${data.reading} ${value}`;
   },
   about(data) {
-    const [steps, bad] = [doubles(data.steps), bytes(data.bad)];
+    const [steps, { bad }] = [doubles(data.steps), cells(data)];
     const wrong = data.rows.filter((name, row) => bad.subarray(row * steps.length, (row + 1) * steps.length).some(Boolean));
     const [first, last] = [steps[0], steps[steps.length - 1]].map((step) => step.toLocaleString("en"));
     const ends = `${shown(data, data.low)} to ${shown(data, data.high)}`;
