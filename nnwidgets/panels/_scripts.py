@@ -11,7 +11,8 @@ from functools import cache
 
 from ._theme import STATIC
 
-_BLOCK = re.compile(r"^\s*/\*.*?\*/\s*?$", re.MULTILINE | re.DOTALL)
+# of whole lines only: none that begins in the middle of one, or ends there
+_BLOCK = re.compile(r"^[ \t]*/\*(?:(?!\*/).)*\*/[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 @cache
