@@ -24,8 +24,8 @@ _RULES = {
     4: """AccumulationScale AdamEpsilon BatchNormLag BatchNormOneRow BatchStatisticsNotStored BatchTooLarge BatchTooSmall
         BiasBeforeBatchNorm ClippingAfterAdam DecayInsideAdam DecayOnNormsAndBiases Divergence DropoutBeforeBatchNorm
         DropoutKey DropoutRate FrozenParameters LearningRateTooHigh LearningRateTooLow Oscillation Overfitting
-        ScheduleHorizon StillImproving StrongDecay TightClipping TrainModeInEvaluation UnmaskedUpdates UpdateRatio UpdateSign
-        ValidationBetter""",
+        ScheduleHorizon SlowInput StillImproving StrongDecay TightClipping TrainModeInEvaluation UnmaskedUpdates UpdateRatio
+        UpdateSign ValidationBetter""",
 }
 HEADING_OF = {rule: heading for heading, rules in _RULES.items() for rule in rules.split()}
 

@@ -24,6 +24,7 @@ from ._rank import rank as rank
 from ._ratios import short_of_usual as short_of_usual
 from ._recompiles import Recompiles as Recompiles
 from ._saturated_units import SaturatedUnits as SaturatedUnits
+from ._slow_input import SlowInput as SlowInput
 from ._still_improving import StillImproving as StillImproving
 from ._swallowed_updates import SwallowedUpdates as SwallowedUpdates
 from ._update_ratio import UpdateRatio as UpdateRatio
@@ -60,6 +61,7 @@ DEFAULT_RULES = (
     ValidationBetter(),
     BatchNormLag(),
     Recompiles(),
+    SlowInput(),
 )
 # What can only be said when a run is over: while it goes on, these would speak of every healthy one.
 FINAL_RULES = (MisalignedLabels(), LearningRateTooLow(creeping=True), BatchTooLarge(), StillImproving())

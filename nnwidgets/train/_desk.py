@@ -16,6 +16,7 @@ from nnwidgets.rules import FINAL_RULES, rank
 from ._compiles import compiles
 from ._controls import Controls
 from ._governor import Governor
+from ._pace import Pace
 from ._watcher import Watcher
 
 # Steps after which a reading that a condition asks for is missed: some come late, or seldom.
@@ -80,7 +81,7 @@ class Desk:
         self._static: tuple[Finding, ...] = ()
         self._settled: dict[tuple[str, str], Finding] = {}
         self._judged, self._judged_at, self._judge_seconds = -1, 0.0, 0.0
-        self._compiled = compiles().count
+        self._compiled, self.pace = compiles().count, Pace(self.history)
         self._told: set[str] = set()
         self._obeyed = False
 
@@ -208,7 +209,10 @@ class Desk:
         if self.dashboard.seconds_spent > polled:
             self.governor.charge_all(self.dashboard.seconds_spent - polled)
         self._note_compiles(step)
-        self.governor.end_step(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if self.governor.budget:
+            self.pace.end_step(step, seconds)
+        self.governor.end_step(seconds)
 
     def _note_compiles(self, step: int) -> None:
         """What a step compiled; one that compiled nothing is not noted."""

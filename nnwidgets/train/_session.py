@@ -383,6 +383,7 @@ class Session(Attempts):
                 self._flush()
                 return desk.end("finished", "")
             batch = self._batches.take(self.step)
+            desk.pace.waited("data", time.perf_counter() - started)
             if batch is None and self.step == first:
                 raise ValueError(
                     f"there is no batch left for step {self.step}: the generator has ended. Give a list, a data loader, or a "
@@ -393,8 +394,9 @@ class Session(Attempts):
                 return desk.end("finished", f"the data ended after {self.step} batches")
             self._branch_off()
             self._advance(batch, interrupts)
-            keep = 0 if desk.controls.paused else 1
+            keep, made = 0 if desk.controls.paused else 1, time.perf_counter()
             self._read(keep)
+            desk.pace.waited("device", time.perf_counter() - made)
             if self._pauses_on_nan and self._bad_step is not None:
                 self._pause_at_nan(self._bad_step)
                 continue

@@ -251,6 +251,7 @@ def test_the_trouble_is_found(make: Callable[[int], History]) -> None:
 # in files of their own
 TESTED_BY_THEMSELVES = {
     "NonFinite", "WrongGradient", "Recompiles", "GradientMismatch", "StaleParameters", "MisalignedLabels",
+    "SlowInput",
 }  # fmt: skip
 
 
