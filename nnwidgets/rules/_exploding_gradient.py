@@ -37,7 +37,8 @@ class ExplodingGradient:
         early, usual, late = (float(np.median(part)) for part in (whole[:quarter], whole, whole[-quarter:]))
         loss = course_of(history, steps=20)
         grown = early > 0 and late > self.growth * early and trend(whole) > CERTAIN and not loss.fell
-        before = np.median(np.lib.stride_tricks.sliding_window_view(whole[:-1], quarter), axis=1)
+        window = min(quarter, self.rows)
+        before = np.median(np.lib.stride_tricks.sliding_window_view(whole[quarter - window : -1], window), axis=1)
         leaps = int(((whole[quarter:] > self.leap * before) & (whole[quarter:] >= early) & (before > 0)).sum())
         if not grown and not leaps:
             return None
