@@ -29,7 +29,7 @@ STAGES = {
     # what is said to change no bit is compiled as users compile it
     "train": [*PARALLEL, "tests/train"],
     "notebooks": [*PYTEST, "tests/test_notebooks.py"],
-    "browser": [*PYTEST, "tests/browser"],
+    "browser": [*PYTEST, "--durations=12", "tests/browser"],
 }
 
 # Under load XLA's thread pool on a CPU was seen to stand still for good: kernels in block_until_ready for minutes, all of
@@ -37,14 +37,17 @@ STAGES = {
 _FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 # Nearly all of the time goes into compiling small programs that run for a few steps: half of it is saved where XLA and LLVM
 # optimise less. An environment that says otherwise is kept: JAX_DISABLE_MOST_OPTIMIZATIONS=0 python -m tests tests.
-_QUICKLY_COMPILED = {
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip(),
-}
+_AS_GIVEN = "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ
+
+
+def _quickly_compiled(flags: str) -> dict[str, str]:
+    return {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": f"{flags} --xla_cpu_use_fusion_emitters=false".strip()}
+
+
 ENVIRONMENTS = {
-    "tests": {} if "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ else _QUICKLY_COMPILED,
+    "tests": {} if _AS_GIVEN else _quickly_compiled(os.environ.get("XLA_FLAGS", "")),
     "notebooks": {"XLA_FLAGS": _FLAGS},
-    "browser": {"XLA_FLAGS": _FLAGS},
+    "browser": {"XLA_FLAGS": _FLAGS} if _AS_GIVEN else _quickly_compiled(_FLAGS),
 }
 
 
