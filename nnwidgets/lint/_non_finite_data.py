@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,9 @@ from nnwidgets.records import Finding
 
 from ._setup import Field, Setup
 from ._told import told
+
+SECONDS = 0.25
+"""That looking at all batches may take, for each array of a batch."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +50,41 @@ class NonFiniteTargets:
 def _judge(rule: object, setup: Setup, field: Field, what: str) -> Finding | None:
     if field.dtype.kind not in "fVc":
         return None
-    bad = [i for i, batch in enumerate(setup.batches) if not _finite(jax.tree.leaves(batch)[field.index])]
+    bad = {k: batch for k, batch in _alike(setup) if not _finite(np.asarray(jax.tree.leaves(batch)[field.index]))}
     if not bad:
         return None
-    array = jax.tree.leaves(setup.batches[bad[0]])[field.index]
+    first, batch = next(iter(bad.items()))
+    array = np.asarray(jax.tree.leaves(batch)[field.index])
     wrong = ~np.isfinite(array.astype(np.float32))
     rows = np.unique(np.nonzero(wrong)[0]) if array.ndim else np.zeros(1, int)
-    handled = _is_handled(setup, setup.batches[bad[0]])
+    handled = _is_handled(setup, batch)
     return told(
         rule,
-        f"{field.name} holds NaN or infinity among the {what}s: in batch {bad[0]}, {wrong.sum()} of {wrong.size} numbers."
+        f"{field.name} holds NaN or infinity among the {what}s: in batch {first}, {wrong.sum()} of {wrong.size} numbers."
         + (" The loss and its gradients stay finite all the same." if handled else ""),
         "Leave these rows out, or put the feature's mean in their place, before training."
         if not handled
         else "Right if the program masks them on purpose.",
         severity="note" if handled else "problem",
-        batches=bad,
+        batches=list(bad),
         rows=rows[:8].tolist(),
         numbers=int(wrong.sum()),
     )
+
+
+def _alike(setup: Setup) -> Iterator[tuple[int, Any]]:
+    """The first batches, and all others of their shapes that lie ready, as far as the time goes; numbered."""
+    yield from enumerate(setup.batches)
+    ends, shapes = time.perf_counter() + SECONDS, _shapes(setup.batch)
+    for k, batch in enumerate(setup.ready):
+        if time.perf_counter() > ends:
+            return
+        if k >= len(setup.batches) and _shapes(batch) == shapes:
+            yield k, batch
+
+
+def _shapes(batch: Any) -> list[tuple[int, ...]]:
+    return [np.shape(leaf) for leaf in jax.tree.leaves(batch)]
 
 
 def _is_handled(setup: Setup, batch: Any) -> bool:
@@ -72,4 +93,6 @@ def _is_handled(setup: Setup, batch: Any) -> bool:
 
 
 def _finite(array: Any) -> bool:
-    return array.dtype.kind not in "fVc" or bool(np.isfinite(array.astype(np.complex64)).all())
+    if array.dtype.kind == "V":  # bfloat16 and its like
+        array = array.astype(np.float32)
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())

@@ -38,6 +38,7 @@ class Setup:
         opt_state: likewise; ``tx.init(params)`` if None.
         validation: the first few validation batches.
         key: of the run.
+        ready: all batches, where they lie ready in a list; what costs no more than a look is asked of all of them.
 
     Attributes:
         batches: with NumPy leaves.
@@ -56,6 +57,7 @@ class Setup:
         opt_state: Any = None,
         validation: Sequence[Any] = (),
         key: jax.Array | None = None,
+        ready: Sequence[Any] = (),
     ) -> None:
         self.objective, self.tx = objective, tx
         self.params = objective.params if params is None else params
@@ -63,7 +65,7 @@ class Setup:
         self._opt_state = opt_state
         self.batches = tuple(jax.tree.map(np.asarray, batch) for batch in batches)
         self.validation = tuple(jax.tree.map(np.asarray, batch) for batch in validation)
-        self.key = jax.random.key(0) if key is None else key
+        self.key, self.ready = jax.random.key(0) if key is None else key, ready
         self.code: dict[str, str] = {}
 
     def at(self, params: Any, state: Any, opt_state: Any, batches: Sequence[Any]) -> Setup:

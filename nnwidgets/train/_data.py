@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -74,6 +74,11 @@ class Batches:
                 lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), self._first
             )
         return self._first
+
+    @property
+    def ready(self) -> Sequence[Any]:
+        """All batches, where they are there already: those of a list."""
+        return self._source if isinstance(self._source, (list, tuple)) else ()
 
     @property
     def epoch(self) -> int:

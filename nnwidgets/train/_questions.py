@@ -259,7 +259,7 @@ class Questions(Watchable):
             return self._set_up.at(self.params, self.state, self.opt_state, batches)
         self._set_up = Setup(
             self.objective, self._tx, batches, params=self.params, state=self.state, opt_state=self.opt_state,
-            validation=list(islice(self._validation or (), LINTED)), key=self._key,
+            validation=list(islice(self._validation or (), LINTED)), key=self._key, ready=self._batches.ready,
         )  # fmt: skip
         return self._set_up
 

@@ -23,6 +23,7 @@ from nnwidgets.lint import (
     SortedLabels,
     TargetScale,
     ValidationShift,
+    _non_finite_data,
 )
 
 from ._data_and_optimizer import (
@@ -54,6 +55,24 @@ def test_missing_inputs_are_red_unless_the_program_handles_them() -> None:
 
     assert only(NonFiniteInputs().check(classifier(data=batches(holes), loss=filled))).severity == "note"
     assert silent(NonFiniteInputs().check(classifier()))
+
+
+def test_a_list_is_looked_through_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies ready costs a look; whatever makes its batches is asked for the first few only."""
+    data = [(INPUTS[:8].copy(), LABELS[:8]) for _ in range(40)]
+    data[31][0][2, 1] = np.nan
+    data.append((INPUTS[:3] * np.nan, LABELS[:3]))  # of another shape: the run refuses it anyway
+    params = network()
+
+    def found(source: Any) -> list[Any]:
+        session = nnw.Session(nnw.Objective(classify, params), optax.adam(1e-3), source, track=False)
+        return [each for each in session.lint() if each.rule == "NonFiniteInputs"]
+
+    (finding,) = found(data)
+    assert finding.severity == "problem" and finding.evidence["batches"] == [31] and finding.evidence["rows"] == [2]
+    assert not found(lambda step: data[step % 40])
+    monkeypatch.setattr(_non_finite_data, "SECONDS", 0.0)
+    assert not found(data)
 
 
 def test_infinite_targets_are_red() -> None:
