@@ -37,7 +37,7 @@ class Lab:
         now: the state as it is.
         find_first: gives the first state in reach.
         find_visited: gives saved states of the run, oldest first.
-        find_spike: looks into a step whose loss jumped, the one that stands out most if None; None where none does.
+        find_spike: looks into a step whose loss jumped, the one furthest above those before it if None; None where none is.
         draw: (count) -> batches of the coming steps; fewer if the data ends.
         make_setup: makes `setup` when it is first asked for.
         key: of the run.

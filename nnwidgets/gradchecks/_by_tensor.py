@@ -40,11 +40,11 @@ def norm(values: np.ndarray) -> float:
 
 
 def _reduced(reduce: Any, values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """This ufunc over each tensor; what is not finite is no news here."""
     filled = offsets[1:] > offsets[:-1]
-    if filled.all() and len(filled):
-        return reduce.reduceat(values, offsets[:-1], axis=-1)
     found = np.zeros((*values.shape[:-1], len(filled)))
     if filled.any():
         # an empty one would be given the next one's first number
-        found[..., filled] = reduce.reduceat(values, offsets[:-1][filled], axis=-1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            found[..., filled] = reduce.reduceat(values, offsets[:-1][filled], axis=-1)
     return found

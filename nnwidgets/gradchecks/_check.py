@@ -127,6 +127,8 @@ def _own_errors(point: Point, own: list[Any]) -> list[float | None]:
     for k, leaf in enumerate(own):
         start, stop = point.offsets[k % count : k % count + 2]
         mine[start:stop] += np.ravel(leaf)
-    sizes, apart = norms(point.whole, point.offsets), norms(mine - point.whole, point.offsets)
+    with np.errstate(invalid="ignore"):
+        gap = mine - point.whole
+    sizes, apart = norms(point.whole, point.offsets), norms(gap, point.offsets)
     floor = 1e-6 * np.abs(point.whole).max(initial=0.0)
     return [float(gap / size) if size > floor else None for gap, size in zip(apart, sizes, strict=True)]

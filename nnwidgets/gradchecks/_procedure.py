@@ -136,10 +136,12 @@ class Procedure:
         traced = point.values
         if (once != again).any():
             return "the loss is not deterministic for a fixed key: differences of it are noise"
-        if not np.allclose(once, traced, rtol=self.tolerance.rounding, atol=1e-12):
+        apart = ~np.isclose(once, traced, rtol=self.tolerance.rounding, atol=1e-12)
+        if apart.any():
+            k = int(apart.argmax())
             return (
-                f"the loss is {once[0]:.6g}, and {traced[0]:.6g} where its gradient is taken: it draws random numbers outside "
-                "of its key, or the forward rule of a custom_vjp returns another value than the function"
+                f"the {self._function.parts[k]} is {once[k]:.6g}, and {traced[k]:.6g} where its gradient is taken: it draws "
+                "random numbers outside of its key, or the forward rule of a custom_vjp returns another value than the function"
             )
         return ""
 

@@ -109,11 +109,7 @@ def headline_html(report: GradientReport) -> str:
     used = f"{report.examples} examples" if report.examples else "the whole batch"
     about = f"step {report.step:,}, {used}, {report.evaluations:,} evaluations, {number(report.seconds, 2)} s"
     sign, kind = ("\u2713", "nnw-healthy") if report.ok else ("", "nnw-alarm" if _is_alarm(report) else "")
-    causes = [
-        f"cause: {rule.kind} {rule.name} at {rule.line or rule.defined or 'an unknown line'}, error {_number(rule.error)}"
-        for rule in report.rules
-        if rule.wrong
-    ]
+    causes = [f"cause: {rule.sentence}" for rule in report.rules if rule.wrong]
     below = "".join(f"<div>{escape(note)}</div>" for note in (*causes, *report.notes))
     return (
         f'<span class="{kind}"><b>{sign} {escape(report.headline.partition(": ")[2])}</b></span> '

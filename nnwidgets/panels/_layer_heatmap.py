@@ -80,7 +80,7 @@ def packed(drawn: dict[str, Any]) -> dict[str, Any]:
     least, most = (float(edge(values[finite])) for edge in (np.min, np.max)) if finite.any() else (0.0, 0.0)
     codes = np.full(values.shape, 65535, "<u2")
     codes[finite] = np.round((values[finite].astype(np.float64) - least) * (65533 / ((most - least) or 1.0)))
-    codes[np.isinf(values)] = 65533
+    codes[np.isposinf(values)], codes[np.isneginf(values)] = 65533, 0
     codes[bad > 0] = 65534
     rest = {name: value for name, value in drawn.items() if name not in ("values", "bad")}
     return {**rest, "codes": codes.tobytes(), "least": least, "most": most}

@@ -1,7 +1,7 @@
 """The scripts and styles of the panels, as the browser gets them.
 
 Every widget carries its own copy, and a notebook that keeps the widgets' state keeps each: comments and indentation stay
-behind.
+behind, also within a template literal of several lines, where whitespace must not matter.
 """
 
 from __future__ import annotations

@@ -92,6 +92,21 @@ class RuleCheck:
     wrong: bool
     surrogate: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """What it is, where, and how far off.
+
+        Example:
+            >>> RuleCheck("rounded", "custom_jvp", "model.py:3", None, 1.0, wrong=True, surrogate=True).sentence
+            'custom_jvp rounded at model.py:3, error 1.0e+00; right if that is meant'
+        """
+        name = self.kind if self.name == self.kind else f"{self.kind} {self.name}"
+        where = self.line or self.defined or "an unknown line"
+        if self.line and self.defined and self.line != self.defined:
+            where += f" (defined at {self.defined})"
+        meant = "; right if that is meant" if self.surrogate or self.kind == "stop_gradient" else ""
+        return f"{name} at {where}, error {_short(self.error)}{meant}"
+
 
 @dataclass(frozen=True)
 class GradientReport:
@@ -170,8 +185,7 @@ class GradientReport:
             yield f"  and {len(self.tensors) - len(shown)} more"
         for rule in self.rules:
             if rule.wrong:
-                where = rule.line or rule.defined or "an unknown line"
-                yield f"  cause: {rule.kind} {rule.name} at {where}, error {_short(rule.error)}"
+                yield f"  cause: {rule.sentence}"
         yield from (f"  note: {note}" for note in self.notes)
 
     @property

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+OUTSTANDING = 6.0
+"""Times the usual spread, from which on a loss above the usual one is a spike."""
+
 
 @dataclass(frozen=True)
 class Spike:
@@ -23,6 +26,7 @@ class Spike:
         first_step: when that was.
         examples: loss and gradient norm of each example of the batch by itself, float32 (2, examples); None where the loss
             cannot be computed of one example.
+        spreads: by how many times the spread of the losses before it the loss is above the usual one.
     """
 
     step: int
@@ -34,6 +38,12 @@ class Spike:
     first: str | None
     first_step: int | None
     examples: npt.NDArray[np.float32] | None = field(repr=False)
+    spreads: float = float("inf")
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the loss jumped, by more than `OUTSTANDING` times the spread."""
+        return self.spreads > OUTSTANDING
 
     @property
     def carriers(self) -> list[int]:
@@ -68,7 +78,7 @@ class Spike:
     @property
     def sentences(self) -> list[str]:
         """What was found, in words."""
-        told = [f"Step {self.step}: the loss is {self.loss:.4g}, usual before was {self.usual:.4g}"]
+        told = [f"Step {self.step}: the loss is {self.loss:.4g}, {self._beside_the_usual()}"]
         if self.first is not None:
             k = int(np.flatnonzero(self.steps == self.first_step)[0])
             grown = self.growth[k, self.layers.index(self.first)]
@@ -76,7 +86,7 @@ class Spike:
                 f"The gradient of {self.first} was the first to grow, at step {self.first_step}, to {grown:.3g} times"
             )
         else:
-            told.append("No gradient grew threefold before it: look at the batch")
+            told.append("No gradient grew threefold before it")
         if self.examples is None:
             return [*told, "Its loss cannot be computed of one example"]
         count, carriers = self.batch_size, self.carriers
@@ -87,6 +97,14 @@ class Spike:
         if not np.isfinite(self.share):
             return [*told, f"Of its {count} examples these have gradients that are not finite: {shown}{more}"]
         return [*told, f"{self.share:.0%} of the gradient norms of its {count} examples: {shown}{more}"]
+
+    def _beside_the_usual(self) -> str:
+        if np.isnan(self.usual):
+            return "and there is no step before it"
+        if self.loss <= self.usual:
+            return f"not above the usual {self.usual:.4g}"
+        usual = f"usual before was {self.usual:.4g}"
+        return usual if self.stands_out else f"{usual}: no spike, at {self.spreads:.2g} times the usual spread"
 
     def __repr__(self) -> str:
         return "; ".join(each[0].lower() + each[1:] for each in self.sentences)

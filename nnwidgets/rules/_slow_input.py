@@ -22,7 +22,7 @@ class SlowInput:
         share: of a step that goes into waiting for data, from which on it speaks.
         idle: the most of a step that may go into waiting for the device.
         least: seconds a step below which nobody would notice.
-        readings: that are looked at, each of 20 steps; the first one, which compiles, is not.
+        readings: that are looked at, each of some steps; the first one, in which programs are compiled, is not.
     """
 
     share: float = 0.5
@@ -38,7 +38,7 @@ class SlowInput:
         """
         data, device, step = (history[f"run/{name}"].values[1:, 0] for name in ("data", "device", "step"))
         if len(step) < self.readings:
-            raise UnknownReading(f"{self.readings} readings of where the time goes are needed.")
+            raise UnknownReading(f"{self.readings} readings of where the time goes are needed after the first.")
         data, device, step = (each[-self.readings :].astype(np.float64) for each in (data, device, step))
         if not ((data > self.share * step) & (device < self.idle * step) & (data > self.least)).all():
             return None

@@ -77,18 +77,18 @@ class Questions(Watchable):
         dashboard's "Diagnose parameters", draws it.
 
         Args:
-            step: whose loss jumped; the one that stands out most if None.
+            step: whose loss jumped; the one that is furthest above those before it if None.
 
         Raises:
-            ValueError: none stands out, or the step is out of reach.
+            ValueError: none is above those before it, or the step is out of reach.
             RuntimeError: the session is running.
         """
         with self._standing_still("look into a spike"):
             found = self._find_spike(step)
         if found is None:
-            raise ValueError(
-                "no loss stands out from those before it: type session.spike(step) to look at one all the same."
-            )
+            what = "no loss is above those before it" if self._furthest > 3 else f"{self._furthest} steps were made"
+            then = "session.spike(step) to look at one all the same" if self._furthest else "session.run(100) first"
+            raise ValueError(f"{what}: type {then}.")
         return found
 
     def _find_spike(self, step: int | None) -> Spike | None:

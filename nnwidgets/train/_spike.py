@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import optax
 
 from nnwidgets.objective import Objective
@@ -18,33 +19,34 @@ from ._timeline import Timeline
 
 # Steps before the spike that are made again.
 WINDOW = 12
-# So many times the usual spread above the usual loss is a spike, and so many times the usual norm is growth.
-OUTSTANDING, GROWN = 6.0, 3.0
+# So many times the usual norm is growth.
+GROWN = 3.0
 
 
 def find_spike(losses: Sequence[float]) -> int | None:
-    """The step whose loss stands out most from the `WINDOW` before it, in units of their spread; None if none does."""
+    """The step whose loss is furthest above those before it, in units of their spread; None if none is above them."""
     values = np.array(losses, np.float64)
-    found, best = None, OUTSTANDING
-    for k in range(3, len(values)):
-        before = values[max(0, k - WINDOW) : k]
-        before = before[np.isfinite(before)]
-        if not len(before):
-            continue
-        usual = np.median(before)
-        # of a longer time: that of a dozen values is now and then far too small
-        longer = values[max(0, k - 5 * WINDOW) : k]
-        jumps = np.abs(np.diff(longer[np.isfinite(longer)]))
-        spread = max(
-            1.4826 * float(np.median(np.abs(before - usual))),
-            float(np.median(jumps, keepdims=True).max(initial=0.0)),
-            1e-2 * abs(float(usual)),
-            1e-12,
-        )
-        outstanding = (values[k] - usual) / spread if np.isfinite(values[k]) else np.inf
-        if outstanding > best:
-            found, best = k, outstanding
-    return found
+    found = [spreads(values, k) for k in range(3, len(values))]
+    return 3 + int(np.argmax(found)) if found and max(found) > 0 else None
+
+
+def spreads(losses: npt.NDArray[np.float64], step: int) -> float:
+    """By how many times the spread of the `WINDOW` losses before it a step's loss is above the usual one; 0 of the first."""
+    before = losses[max(0, step - WINDOW) : step]
+    before = before[np.isfinite(before)]
+    if not len(before):
+        return 0.0
+    usual = float(np.median(before))
+    # of a longer time: that of a dozen values is now and then far too small
+    longer = losses[max(0, step - 5 * WINDOW) : step]
+    jumps = np.abs(np.diff(longer[np.isfinite(longer)]))
+    spread = max(
+        1.4826 * float(np.median(np.abs(before - usual))),
+        float(np.median(jumps, keepdims=True).max(initial=0.0)),
+        1e-2 * abs(usual),
+        1e-12,
+    )
+    return float((losses[step] - usual) / spread) if np.isfinite(losses[step]) else float("inf")
 
 
 def look_into(
@@ -84,6 +86,7 @@ def look_into(
         None if where is None else objective.paths[where],
         None if when is None else first + when,
         _examples(objective, at, batch, jax.random.fold_in(key, np.uint32(step))),
+        spreads(np.array(timeline.losses, np.float64), step),
     )
 
 

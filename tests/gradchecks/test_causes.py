@@ -75,7 +75,7 @@ def test_a_wrong_rule_used_twice_is_named_with_both_lines() -> None:
     assert right.error is not None and right.error < 1e-12
     words = report.tensors[0].words
     assert all(f"custom_vjp cubed at {call}" in words for call in calls) and "squared" not in words
-    assert f"cause: custom_vjp cubed at {calls[0]}, error 3.3e-01" in repr(report)
+    assert f"cause: custom_vjp cubed at {calls[0]} (defined at {defined(cubed)}), error 3.3e-01" in repr(report)
 
 
 def test_right_rules_are_no_cause_of_anything() -> None:

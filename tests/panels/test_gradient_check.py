@@ -24,7 +24,7 @@ def test_each_tensor_has_its_verdict_the_gravest_first():
     assert text.index("Conv_0/kernel") < text.index("Conv_0/bias") < text.index("Dense_0/kernel")
     for part in (
         "1 kink, 1 wrong, 1 unreached of 4 tensors",
-        "cause: custom_vjp &lt;f&gt; at model.py:3, error 5e-1",
+        "cause: custom_vjp &lt;f&gt; at model.py:3, error 5.0e-01",
         "slope to the left 0.25, to the right 0.5",
         "share of the gradient: data 25 %, penalty 75 %",
         "x &lt; y",

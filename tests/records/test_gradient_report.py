@@ -27,7 +27,7 @@ def test_the_text_has_the_verdicts_the_cause_and_the_notes() -> None:
     assert lines[0] == "gradient check (quick, float64): 1 wrong of 2 tensors"
     assert lines[1].split()[:2] == ["b", "wrong"]
     assert lines[2].split()[:2] == ["a", "ok"]
-    assert lines[3] == "  cause: custom_vjp f at m.py:3, error 5.0e-01"
+    assert lines[3] == "  cause: custom_vjp f at m.py:3 (defined at m.py:1), error 5.0e-01"
     assert lines[4] == "  note: a note"
 
 

@@ -75,11 +75,28 @@ def test_the_layer_that_grew_first() -> None:
 
 def test_nothing_stands_out() -> None:
     run = run_of(lambda step: (X[:8], Y[:8])).run(20)
-    with pytest.raises(ValueError, match=r"no loss stands out from those before it: type session\.spike"):
+    with pytest.raises(ValueError, match=r"no loss is above those before it: type session\.spike\(step\)"):
         run.spike()
-    assert run.spike(10).step == 10 and "no gradient grew threefold" in repr(run.spike(10))
+    asked = run.spike(10)
+    assert asked.step == 10 and not asked.stands_out and "not above the usual" in repr(asked)
+    assert "no gradient grew threefold" in repr(asked)
+    assert "there is no step before it" in repr(run.spike(0))
     with pytest.raises(ValueError, match="a step that was made, 0 to 19, got 20"):
         run.spike(20)
+
+
+def test_the_largest_is_told_though_it_is_no_spike() -> None:
+    """Batches differ: one is always above the others, and that is no more than their spread."""
+    random = np.random.default_rng(5)
+    data = [(X[:8], (Y[:8] * (1 + 0.2 * random.standard_normal(8))).astype(np.float32)) for _ in range(30)]
+    spike = run_of(data, optax.sgd(1e-4)).run(30).spike()
+    assert not spike.stands_out and 0 < spike.spreads < 6
+    assert f"no spike, at {spike.spreads:.2g} times the usual spread" in repr(spike)
+
+
+def test_before_the_first_step() -> None:
+    with pytest.raises(ValueError, match=r"0 steps were made: type session\.run\(100\) first"):
+        run_of(batches).spike()
 
 
 def test_a_loss_of_the_whole_batch_has_no_examples() -> None:

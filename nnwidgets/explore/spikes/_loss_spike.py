@@ -23,14 +23,14 @@ _CAUTION = (
 class LossSpike:
     """Which step's loss jumped, whose gradient grew first, and which examples of its batch carried it?
 
-    The loss that stands out most from the dozen before it is looked into: the steps that led there are made again, bit for
+    The loss that is furthest above the dozen before it is looked into: the steps that led there are made again, bit for
     bit, with the norm of each tensor's gradient, and the batch is taken apart, each example with its own loss and gradient. A
     gradient that grew before the loss did speaks for the step size: lower the learning rate there, or bound the
     gradient's norm. Else few examples that hold most of the gradient norms speak for the data: look at these, and at their
     labels.
 
     Attributes:
-        step: to look into; the loss that stands out most if None.
+        step: to look into; the one whose loss is furthest above those before it if None.
     """
 
     step: int | None = None
@@ -49,15 +49,17 @@ class LossSpike:
         """
         spike = lab.find_spike(self.step)
         if spike is None:
-            return Exploration(self.name, "No loss stands out from the dozen before it.")
+            return Exploration(self.name, "No loss is above the dozen before it.")
         advice = ""
-        if spike.first_step is not None and spike.first_step < spike.step:
+        if not spike.stands_out:
+            pass
+        elif spike.first_step is not None and spike.first_step < spike.step:
             advice = " That was before the loss: lower the learning rate there, or bound the gradient's norm."
         elif 0 < len(spike.carriers) <= spike.batch_size / 4:
             advice = " Look at these examples and their labels."
+        verdict, columns = "suspicious" if spike.stands_out else "ok", ("example", "loss", "gradient norm", "share")
         return Exploration(
-            self.name, f"{'. '.join(spike.sentences)}.{advice}", "suspicious", ("example", "loss", "gradient norm", "share"),
-            _rows(spike), _pictures(spike),
+            self.name, f"{'. '.join(spike.sentences)}.{advice}", verdict, columns, _rows(spike), _pictures(spike),
             {"step": spike.step, "loss": spike.loss, "usual": spike.usual, "first": spike.first, "carriers": spike.carriers},
             _CAUTION,
         )  # fmt: skip
@@ -67,9 +69,13 @@ def _rows(spike: Spike) -> tuple[tuple[int, float, float, str], ...]:
     if spike.examples is None:
         return ()
     losses, norms = spike.examples
-    whole = max(float(norms[np.isfinite(norms)].sum()), 1e-30)
+    whole = max(float(norms.sum()), 1e-30)
     chosen = np.argsort(-np.where(np.isfinite(norms), norms, np.inf), kind="stable")[:_LISTED]
-    return tuple((int(i), float(losses[i]), float(norms[i]), f"{norms[i] / whole:.0%}") for i in chosen)
+    return tuple((int(i), float(losses[i]), float(norms[i]), _percent(norms[i] / whole)) for i in chosen)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if np.isfinite(share) else ""
 
 
 def _pictures(spike: Spike) -> tuple[Plot, ...]:
