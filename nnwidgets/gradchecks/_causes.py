@@ -19,12 +19,12 @@ from ._by_tensor import largest, norm
 from ._float64 import Float64
 from ._function import Function, equations, open_stops
 from ._judge import Tolerance
+from ._own_rules import CUSTOM
 from ._point import Point
 from ._programs import Programs
 
 # Stops whose effect is measured one by one.
 _MOST_STOPS = 32
-_CUSTOM = ("custom_vjp_call", "custom_vjp_call_jaxpr", "custom_jvp_call")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Causes:
         """Inputs -> for the address of each call of a custom rule, its error, one for each iteration of the loops round it."""
         function, float64 = self._function, self._programs.float64
         with function.own_precision():
-            eqns = [eqn for eqn in equations(function.forward) if eqn.primitive.name in _CUSTOM]
+            eqns = [eqn for eqn in equations(function.forward) if eqn.primitive.name in CUSTOM]
             known = {id(eqn): _derivatives(eqn) for eqn in eqns}
 
         def note(eqn: Any, address: Any, values: list[Any], outputs: list[Any]) -> dict[Any, Any]:

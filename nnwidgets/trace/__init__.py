@@ -13,6 +13,7 @@ from ._jax import custom_rule_name as custom_rule_name
 from ._jax import frames as frames
 from ._jax import inner_programs as inner_programs
 from ._jax import is_key as is_key
+from ._jax import is_library as is_library
 from ._jax import is_literal as is_literal
 from ._jax import is_transposed as is_transposed
 from ._jax import scan_counts as scan_counts

@@ -42,10 +42,14 @@ class Frame:
     @property
     def in_library(self) -> bool:
         """Whether it is anything but the user's: an installed package, the standard library, this package."""
-        file = self.file
-        if file.startswith("<"):
-            return not file.startswith("<ipython-input-")
-        return file.startswith((_JAX, _HERE, _STDLIB)) or any(part in file for part in _PACKAGES)
+        return is_library(self.file)
+
+
+def is_library(file: str) -> bool:
+    """Whether a file is an installed package's, the standard library's or this package's; "<string>" is nobody's."""
+    if file.startswith("<"):
+        return not file.startswith("<ipython-input-")
+    return file.startswith((_JAX, _HERE, _STDLIB)) or any(part in file for part in _PACKAGES)
 
 
 def frames(eqn: Any) -> tuple[Frame, ...]:

@@ -76,6 +76,8 @@ class Attempts(Questions):
     def diagnose(self, steps: int = 200, *, verify: bool = False) -> Diagnosis:
         """Say what is wrong with this training program, with evidence: before the first step, over some steps, by experiments.
 
+        Where the loss calls a `custom_vjp` or `custom_jvp` of one's own, its gradients are checked, too (see `gradcheck`).
+
         Args:
             steps: that are trained in between.
             verify: try the remedies of the first red findings: 100 steps over five keys from the first state, beside
@@ -85,6 +87,8 @@ class Attempts(Questions):
             ValueError: there is no batch, or `steps` is not positive.
             RuntimeError: the session is running.
         """
+        from nnwidgets.gradchecks import has_own_rules
+
         watch, began = Stopwatch(), self.step
         with watch, self._standing_still("diagnose"):
             self.timeline.keep(self._here, pin=True)
@@ -98,6 +102,9 @@ class Attempts(Questions):
         with watch, self._standing_still("diagnose"):
             ended = self.step - began < steps and self.status.message.startswith("the data ended")
             self.history.facts = replace(self.history.facts, data_ended=ended)
+            if has_own_rules(setup.train.closed):
+                # whoever writes derivatives by hand may err, and neither loss nor norms show it
+                self.gradcheck("quick")
             bench = self._bench(setup)
             findings = confirm(self._desk.judge(final=True), bench, self.notices)
             findings = verify_remedies(rank(findings), bench, self.notices) if verify else list(rank(findings))
