@@ -163,9 +163,13 @@ class Programs:
         gradients, mixture, seed = directions
         weights = jnp.where(tensor < 0, mixture[4], 1.0)
         lean, side = step * weights * mixture[which], step * weights * mixture[2 + which]
+        if self.many:  # nothing is compiled there, and NumPy's slices are a hundred times quicker
+            random = np.asarray(signs(0, int(self.offsets[-1]), seed, which))
+            gradients, lean, side = (np.asarray(each) for each in (gradients, lean, side))
 
         def along(t: int, start: int, stop: int) -> Any:
-            return lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * signs(start, stop, seed, which)
+            pattern = random[start:stop] if self.many else signs(start, stop, seed, which)
+            return lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * pattern
 
         return lambda t, start, stop: (tensor < 0) | (tensor == t), along
 
@@ -183,6 +187,8 @@ class Programs:
         def moved(t: int, start: int, stop: int) -> Any:
             value = tensors[t]
             by = partial(along, t, start, stop)
+            if self.many:
+                return value + by().reshape(jnp.shape(value)) if moves(t, start, stop) else value
             return jax.lax.cond(
                 moves(t, start, stop), lambda: value + by().reshape(jnp.shape(value)), lambda: jnp.asarray(value)
             )

@@ -46,6 +46,18 @@ class Spike:
         return self.spreads > OUTSTANDING
 
     @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """The examples, largest gradient first; what is not finite counts as largest."""
+        if self.examples is None:
+            return np.empty(0, np.int64)
+        return np.argsort(-np.where(np.isfinite(self.examples[1]), self.examples[1], np.inf), kind="stable")
+
+    @property
+    def few(self) -> bool:
+        """Whether a quarter of the examples, or fewer, carried it."""
+        return 0 < len(self.carriers) <= self.batch_size / 4
+
+    @property
     def carriers(self) -> list[int]:
         """The examples that carried it, largest gradient first.
 
@@ -53,8 +65,7 @@ class Spike:
         """
         if self.examples is None:
             return []
-        norms = np.where(np.isfinite(self.examples[1]), self.examples[1], np.inf)
-        order = np.argsort(-norms, kind="stable")
+        norms, order = np.where(np.isfinite(self.examples[1]), self.examples[1], np.inf), self.order
         if np.isinf(norms).any():
             return order[: int(np.isinf(norms).sum())].tolist()
         held = np.cumsum(norms[order]) / max(float(norms.sum()), 1e-30)
@@ -90,7 +101,7 @@ class Spike:
         if self.examples is None:
             return [*told, "Its loss cannot be computed of one example"]
         count, carriers = self.batch_size, self.carriers
-        if len(carriers) > count / 4:
+        if not self.few:
             return [*told, "No few examples carry it"]
         shown = ", ".join(f"{i} (loss {self.examples[0, i]:.3g})" for i in carriers[:5])
         more = f" and {len(carriers) - 5} more" if len(carriers) > 5 else ""

@@ -55,7 +55,7 @@ class LossSpike:
             pass
         elif spike.first_step is not None and spike.first_step < spike.step:
             advice = " That was before the loss: lower the learning rate there, or bound the gradient's norm."
-        elif 0 < len(spike.carriers) <= spike.batch_size / 4:
+        elif spike.few:
             advice = " Look at these examples and their labels."
         verdict, columns = "suspicious" if spike.stands_out else "ok", ("example", "loss", "gradient norm", "share")
         return Exploration(
@@ -70,8 +70,7 @@ def _rows(spike: Spike) -> tuple[tuple[int, float, float, str], ...]:
         return ()
     losses, norms = spike.examples
     whole = max(float(norms.sum()), 1e-30)
-    chosen = np.argsort(-np.where(np.isfinite(norms), norms, np.inf), kind="stable")[:_LISTED]
-    return tuple((int(i), float(losses[i]), float(norms[i]), _percent(norms[i] / whole)) for i in chosen)
+    return tuple((int(i), float(losses[i]), float(norms[i]), _percent(norms[i] / whole)) for i in spike.order[:_LISTED])
 
 
 def _percent(share: float) -> str:
