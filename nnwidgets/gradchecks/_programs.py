@@ -16,6 +16,7 @@ from ._branches import fingerprint, total
 from ._by_tensor import sums
 from ._float64 import Float64, promoted
 from ._function import Function
+from ._pieces import Pieces
 from ._point import Point
 from ._rows import Rows
 from ._signs import both_signs, signs
@@ -25,6 +26,9 @@ CHUNK = 128
 
 Line = Callable[[int, int, int], Any]
 """(tensor, where it begins, where it ends) -> something of a line through the point."""
+
+Evaluate = Callable[[list[Any], Callable[[list[Any]], list[Any]]], Any]
+"""(whether each tensor moves, moves the tensors along the row) -> the function's value at that end of the row."""
 
 MANY = 2000
 """Tensors that are still compiled: XLA takes about 0.1 s for each."""
@@ -45,6 +49,11 @@ class Programs:
         self.sizes = np.array([math.prod(tensor.shape) for tensor in function.tensors], np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
         self.evaluations, self.many = 0, len(self.sizes) > MANY
+
+    @property
+    def _tensors(self) -> list[tuple[int, int, int]]:
+        """Each tensor, with where it begins and ends."""
+        return [(t, start, stop) for t, (start, stop) in enumerate(pairwise(self.offsets.tolist()))]
 
     def point(self, inputs: list[Any], seed: int) -> Point:
         """Gradients at these inputs, and the directions that belong to them."""
@@ -135,24 +144,26 @@ class Programs:
 
         return jax.jit(at)
 
-    def _looped(self, one: Callable[..., Any], shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
+    def _looped(self, at: Callable[[list[Any]], Evaluate], shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
         """Compile a function of one row so that as many rows are evaluated as are given, one after the other.
 
         Args:
-            one: (inputs, move) -> its value; move(tensors) -> the tensors moved along the row.
+            at: inputs -> what evaluates it at rows through them.
             shape: of the value.
             dtype: of the value.
         """
 
         def loop(single: bool, inputs: list[Any], directions: Any, fields: Any, n: Any) -> Any:
             tensor, which, index = fields[:3].astype(np.int64)
+            evaluate = at(inputs)
 
             def body(k: Any, out: Any) -> Any:
                 if single:
-                    line = self._coordinate(index[k], fields[3, k])
+                    moves, along = self._coordinate(index[k], fields[3, k])
                 else:
-                    line = self._direction(directions, tensor[k], which[k], fields[3, k])
-                return out.at[k].set(one(inputs, partial(self._move, *line)))
+                    moves, along = self._direction(directions, tensor[k], which[k], fields[3, k])
+                touched = [moves(t, start, stop) for t, start, stop in self._tensors]
+                return out.at[k].set(evaluate(touched, partial(self._move, touched, along)))
 
             return jax.lax.fori_loop(0, n, body, jnp.zeros((CHUNK, *shape), dtype))
 
@@ -181,43 +192,48 @@ class Programs:
 
         return lambda t, start, stop: (index >= start) & (index < stop), along
 
-    def _move(self, moves: Line, along: Line, tensors: list[Any]) -> list[Any]:
+    def _move(self, touched: list[Any], along: Line, tensors: list[Any]) -> list[Any]:
         """The tensors moved; to leave one as it is costs less than to move it by zero."""
 
         def moved(t: int, start: int, stop: int) -> Any:
             value = tensors[t]
             by = partial(along, t, start, stop)
             if self.many:
-                return value + by().reshape(jnp.shape(value)) if moves(t, start, stop) else value
-            return jax.lax.cond(
-                moves(t, start, stop), lambda: value + by().reshape(jnp.shape(value)), lambda: jnp.asarray(value)
-            )
+                return value + by().reshape(jnp.shape(value)) if touched[t] else value
+            return jax.lax.cond(touched[t], lambda: value + by().reshape(jnp.shape(value)), lambda: jnp.asarray(value))
 
-        return [moved(t, start, stop) for t, (start, stop) in enumerate(pairwise(self.offsets.tolist()))]
+        return [moved(t, start, stop) for t, start, stop in self._tensors]
 
     @cached_property
     def _loss(self) -> Any:
-        def one(inputs: list[Any], move: Any) -> Any:
-            return self.float64(self.function.forward, self._moved(inputs, move))[0]
+        def wide(*inputs: Any) -> Any:
+            return self.float64(self.function.forward, list(inputs))
 
-        return self._looped(one, (len(self.function.parts),), np.float64)
+        def at(inputs: list[Any]) -> Evaluate:
+            if self.many:
+                return lambda touched, move: wide(*self._moved(inputs, move))[0]
+            count = len(self.sizes)
+            pieces = Pieces(jax.make_jaxpr(wide)(*inputs), inputs, count)
+            return lambda touched, move: pieces(move(inputs[:count]), touched)[0]
+
+        return self._looped(at, (len(self.function.parts),), np.float64)
 
     @cached_property
     def _taken(self) -> Any:
         replay = self.float64.noting(fingerprint)
 
-        def one(inputs: list[Any], move: Any) -> Any:
-            return total(replay(self.function.forward, self._moved(inputs, move))[1])
+        def at(inputs: list[Any]) -> Evaluate:
+            return lambda touched, move: total(replay(self.function.forward, self._moved(inputs, move))[1])
 
-        return self._looped(one, (), np.uint32)
+        return self._looped(at, (), np.uint32)
 
     @cached_property
     def _slopes(self) -> Any:
-        def one(inputs: list[Any], move: Any) -> Any:
-            tangents = move([jnp.zeros_like(each) for each in inputs[: len(self.sizes)]])
-            return self.float64(self.function.exact_tangent, [*inputs, *tangents])[0]
+        def at(inputs: list[Any]) -> Evaluate:
+            zeros = [jnp.zeros_like(each) for each in inputs[: len(self.sizes)]]
+            return lambda touched, move: self.float64(self.function.exact_tangent, [*inputs, *move(zeros)])[0]
 
-        return self._looped(one, (len(self.function.parts),), np.float64)
+        return self._looped(at, (len(self.function.parts),), np.float64)
 
     def _moved(self, inputs: list[Any], move: Any) -> list[Any]:
         """The inputs with their first ones, the tensors, moved."""
