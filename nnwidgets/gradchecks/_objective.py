@@ -61,7 +61,7 @@ class ObjectiveCheck:
         complex_ones = {path: leaf for real, path, leaf in leaves if not real}
         tensors = [leaf for real, _, leaf in leaves if real]
         rest, structure = jax.tree.flatten((list(complex_ones.values()), state, few, rng))
-        shapes = tuple(jax.typeof(leaf) for leaf in (*tensors, *rest))
+        shapes = tuple((jnp.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in (*tensors, *rest))
         if shapes not in self._checks:
             told("checking gradients: tracing the loss")
             self._checks[shapes] = self._make(tensors, rest, structure)

@@ -24,6 +24,9 @@ from ._signs import both_signs, signs
 CHUNK = 128
 """Rows that one call evaluates, one after the other: memory does not grow with their number."""
 
+ALL, DIRECTION, COORDINATE = "all tensors", "direction", "coordinate"
+"""What a row moves: rows of a kind share a program."""
+
 Line = Callable[[int, int, int], Any]
 """(tensor, where it begins, where it ends) -> something of a line through the point."""
 
@@ -107,14 +110,15 @@ class Programs:
     ) -> np.ndarray:
         """Each row at these multiples of its step, one after the other (rows * sides, ...).
 
-        In chunks, so that long work can be told of and interrupted; directions and coordinates by programs of their own.
+        In chunks, so that long work can be told of and interrupted; each kind by a program of its own.
         """
         shape, dtype, run = program
         found, done = np.empty((len(rows), len(sides), *shape), dtype), 0
-        for single in (False, True):
-            kind = np.flatnonzero((rows.index >= 0) == single)
-            for start in range(0, len(kind), CHUNK // len(sides)):
-                chosen = kind[start : start + CHUNK // len(sides)]
+        moves_all, moves_one = rows.tensor < 0, rows.index >= 0
+        for kind, here in {ALL: moves_all, DIRECTION: ~(moves_all | moves_one), COORDINATE: moves_one}.items():
+            mine = np.flatnonzero(here)
+            for start in range(0, len(mine), CHUNK // len(sides)):
+                chosen = mine[start : start + CHUNK // len(sides)]
                 steps = rows.step[chosen, None] * np.array(sides)
                 # few arguments, for each has its price: integers as floats, exact below 2**53
                 fields = np.zeros((4, CHUNK))
@@ -123,7 +127,7 @@ class Programs:
                 )
                 fields[3, : steps.size] = steps.ravel()
                 directions = point.computed, point.mixture, point.seed
-                out = run(single, point.inputs, directions, fields, np.int32(steps.size))
+                out = run(kind, point.inputs, directions, fields, np.int32(steps.size))
                 found[chosen] = np.asarray(out)[: steps.size].reshape(*steps.shape, *shape)
                 done += len(chosen)
                 told(done)
@@ -144,24 +148,28 @@ class Programs:
 
         return jax.jit(at)
 
-    def _looped(self, at: Callable[[list[Any]], Evaluate], shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any, Any]:
+    def _looped(
+        self, at: Callable[[list[Any], bool], Evaluate], shape: tuple[int, ...], dtype: Any
+    ) -> tuple[Any, Any, Any]:
         """Compile a function of one row so that as many rows are evaluated as are given, one after the other.
 
         Args:
-            at: inputs -> what evaluates it at rows through them.
+            at: (inputs, whether every row moves all tensors) -> what evaluates it at rows through them.
             shape: of the value.
             dtype: of the value.
         """
 
-        def loop(single: bool, inputs: list[Any], directions: Any, fields: Any, n: Any) -> Any:
+        def loop(kind: str, inputs: list[Any], directions: Any, fields: Any, n: Any) -> Any:
             tensor, which, index = fields[:3].astype(np.int64)
-            evaluate = at(inputs)
+            evaluate = at(inputs, kind == ALL)
 
             def body(k: Any, out: Any) -> Any:
-                if single:
+                if kind == COORDINATE:
                     moves, along = self._coordinate(index[k], fields[3, k])
                 else:
-                    moves, along = self._direction(directions, tensor[k], which[k], fields[3, k])
+                    moves, along = self._direction(
+                        directions, None if kind == ALL else tensor[k], which[k], fields[3, k]
+                    )
                 touched = [moves(t, start, stop) for t, start, stop in self._tensors]
                 return out.at[k].set(evaluate(touched, partial(self._move, touched, along)))
 
@@ -170,9 +178,9 @@ class Programs:
         return shape, dtype, jax.jit(loop, static_argnums=0)
 
     def _direction(self, directions: Any, tensor: Any, which: Any, step: Any) -> tuple[Line, Line]:
-        """Which tensors a row along a direction moves, and by what."""
+        """Which tensors a row along a direction moves (all for None), and by what."""
         gradients, mixture, seed = directions
-        weights = jnp.where(tensor < 0, mixture[4], 1.0)
+        weights = mixture[4] if tensor is None else 1.0
         lean, side = step * weights * mixture[which], step * weights * mixture[2 + which]
         if self.many:  # nothing is compiled there, and NumPy's slices are a hundred times quicker
             random = np.asarray(signs(0, int(self.offsets[-1]), seed, which))
@@ -182,7 +190,7 @@ class Programs:
             pattern = random[start:stop] if self.many else signs(start, stop, seed, which)
             return lean[t] * gradients[:, start:stop].sum(axis=0) + side[t] * pattern
 
-        return lambda t, start, stop: (tensor < 0) | (tensor == t), along
+        return lambda t, start, stop: tensor is None or tensor == t, along
 
     def _coordinate(self, index: Any, step: Any) -> tuple[Line, Line]:
         """Which tensor a row along a coordinate moves, and by what."""
@@ -198,7 +206,7 @@ class Programs:
         def moved(t: int, start: int, stop: int) -> Any:
             value = tensors[t]
             by = partial(along, t, start, stop)
-            if self.many:
+            if self.many or touched[t] is True:
                 return value + by().reshape(jnp.shape(value)) if touched[t] else value
             return jax.lax.cond(touched[t], lambda: value + by().reshape(jnp.shape(value)), lambda: jnp.asarray(value))
 
@@ -209,8 +217,8 @@ class Programs:
         def wide(*inputs: Any) -> Any:
             return self.float64(self.function.forward, list(inputs))
 
-        def at(inputs: list[Any]) -> Evaluate:
-            if self.many:
+        def at(inputs: list[Any], all_move: bool) -> Evaluate:
+            if self.many or all_move:
                 return lambda touched, move: wide(*self._moved(inputs, move))[0]
             count = len(self.sizes)
             pieces = Pieces(jax.make_jaxpr(wide)(*inputs), inputs, count)
@@ -222,14 +230,14 @@ class Programs:
     def _taken(self) -> Any:
         replay = self.float64.noting(fingerprint)
 
-        def at(inputs: list[Any]) -> Evaluate:
+        def at(inputs: list[Any], all_move: bool) -> Evaluate:
             return lambda touched, move: total(replay(self.function.forward, self._moved(inputs, move))[1])
 
         return self._looped(at, (), np.uint32)
 
     @cached_property
     def _slopes(self) -> Any:
-        def at(inputs: list[Any]) -> Evaluate:
+        def at(inputs: list[Any], all_move: bool) -> Evaluate:
             zeros = [jnp.zeros_like(each) for each in inputs[: len(self.sizes)]]
             return lambda touched, move: self.float64(self.function.exact_tangent, [*inputs, *move(zeros)])[0]
 

@@ -85,7 +85,13 @@ def _coordinates(size: np.ndarray, count: int, rng: np.random.Generator) -> np.n
 
 
 def with_steps(rows: Rows, norms: np.ndarray, step: Any) -> Rows:
-    """The rows with these steps, smaller for a tensor whose own norm is small, so that a step stays a small one."""
+    """The rows with these steps, smaller for a tensor whose own norm is small, so that a step stays a small one.
+
+    Args:
+        rows: any.
+        norms: of the tensors (tensors,); not read where all tensors move at once.
+        step: one number, or one a row.
+    """
     scale = np.where(norms > 0, np.clip(norms, 1e-3, 1.0), 1.0)
     return rows.at(step * np.where(rows.tensor < 0, 1.0, scale[np.maximum(rows.tensor, 0)]))
 
