@@ -79,6 +79,8 @@ export class Dashboard {
     this.model.off('change:standing', this.onStanding);
     this.model.off('msg:custom', this.onFrame);
     this._changed.emit();
+    // whoever listens to it would keep all its views in memory
+    Signal.clearData(this);
   }
 
   private readonly onStanding = (): void => {
