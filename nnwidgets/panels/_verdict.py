@@ -35,7 +35,8 @@ def nothing_found(rules: Sequence[str], notices: Sequence[Notice]) -> tuple[str,
     names = looked(rules, notices)
     if not names:
         return ("No rule looked.", f"0 of {len(rules)} rules could be used.") if rules else ("No rule looks.", "")
-    listed = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    more = len(names) - NAMED
+    listed = ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
     if len(names) < len(rules):
         return "Nothing found so far,", f"but only {len(names)} of {len(rules)} rules looked: {listed}."
     if names == ["NonFinite"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from ._exploration import SHOWN, Exploration, Grid, Plot, cell_words
-from ._svg_axes import WIDTH
+from ._svg_axes import SIZE, WIDTH
 from ._svg_grid import grid_svg
 from ._svg_plot import legend, plot_svg
 from ._words import duration
@@ -34,13 +34,13 @@ def exploration_html(found: Exploration) -> str:
         )
     if found.seconds:
         about = f"at step {found.step:,}, in {duration(found.seconds)}; told before: {found.cost}"
-        parts.append(f'<div style="font-size:12px;opacity:.7">{html.escape(about)}</div>')
+        parts.append(f'<div style="font-size:{SIZE};opacity:.7">{html.escape(about)}</div>')
     return f'<div class="nnw-exploration">{"".join(parts)}</div>'
 
 
 def _picture(picture: Plot | Grid) -> str:
     drawn = grid_svg(picture) if isinstance(picture, Grid) else plot_svg(picture) + legend(picture)
-    title = f'<div style="font-weight:600;font-size:12px;margin:2px 0">{html.escape(picture.title)}</div>'
+    title = f'<div style="font-weight:600;font-size:{SIZE};margin:2px 0">{html.escape(picture.title)}</div>'
     return f'<div style="width:{WIDTH}px;max-width:100%">{title}{drawn}</div>'
 
 
@@ -55,6 +55,6 @@ def _table(found: Exploration) -> str:
     )
     more = f"<div>and {len(found.rows) - SHOWN} more rows: to_pandas()</div>" if len(found.rows) > SHOWN else ""
     return (
-        f'<div style="overflow-x:auto;margin-top:4px"><table style="border-collapse:collapse;font-size:12px">'
+        f'<div style="overflow-x:auto;margin-top:4px"><table style="border-collapse:collapse;font-size:{SIZE}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>"
     )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ._svg_axes import SIZE
+
 if TYPE_CHECKING:
     from ._pictures import Look, Picture
 
@@ -63,7 +65,7 @@ def _row(picture: Picture) -> str:
     )
     if picture.over is not None:
         images += _image(_over(picture, coloured[0]), "over the input")
-    return f'<div style="font-size:12px;margin-top:4px">{html.escape(label + more)}</div><div>{images}</div>'
+    return f'<div style="font-size:{SIZE};margin-top:4px">{html.escape(label + more)}</div><div>{images}</div>'
 
 
 def _over(picture: Picture, map_: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

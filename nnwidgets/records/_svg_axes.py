@@ -14,14 +14,16 @@ from ._exploration import Guide
 from ._ticks import log_ticks, tick_words, ticks_between
 
 WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 64, 14, 16, 42
+LEFT, RIGHT, TOP, BOTTOM = 64, 14, 18, 44
+SIZE = "var(--jp-ui-font-size1, 13px)"
+"""Of all words in a picture and beside it: no smaller than those around it."""
 INK = "var(--jp-ui-font-color1, var(--vscode-editor-foreground, currentColor))"
 # Told apart by those who see no red or green, too; red is kept for what is wrong.
 COLOURS = ("#3f8fd6", "#e0912f", "#2f9e64", "#a86fd4", "#b8a500", "#6d7f95")
 
 
 # Names along an axis, and the letters of each, for which there is room.
-_MOST_NAMES, _LONGEST = 6, 12
+_MOST_NAMES, _LONGEST = 5, 11
 # Left free at both ends of an axis, as a share.
 _ROOM = 0.04
 
@@ -105,19 +107,19 @@ def frame(x: Axis, y: Axis, x_words: str, y_words: str) -> str:
     """Grid lines, ticks and the names of both axes."""
     parts = [
         f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" {_LINE}/>'
-        f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle" {_SMALL}>{html.escape(word)}</text>'
+        f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle" {_WORDS}>{html.escape(word)}</text>'
         for at, word in x.ticks()
     ]
     parts += [
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" {_LINE}/>'
-        f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end" {_SMALL}>{html.escape(word)}</text>'
+        f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end" {_WORDS}>{html.escape(word)}</text>'
         for at, word in y.ticks()
     ]
     middle = (TOP + HEIGHT - BOTTOM) / 2
     parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle" {_SMALL}>'
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle" {_WORDS}>'
         f"{html.escape(x_words)}</text>"
-        f'<text x="12" y="{middle:.0f}" text-anchor="middle" transform="rotate(-90 12 {middle:.0f})" {_SMALL}>'
+        f'<text x="12" y="{middle:.0f}" text-anchor="middle" transform="rotate(-90 12 {middle:.0f})" {_WORDS}>'
         f"{html.escape(y_words)}</text>"
     )
     return "".join(parts)
@@ -135,13 +137,13 @@ def guides(given: Sequence[Guide], x: Axis, y: Axis) -> str:
         if guide.axis == "x":
             side, anchor = (-4, "end") if at > (LEFT + WIDTH - RIGHT) / 2 else (4, "start")
             ends = f'x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"'
-            text = f'x="{at + side:.1f}" y="{TOP + 11 + 14 * number}" text-anchor="{anchor}"'
+            text = f'x="{at + side:.1f}" y="{TOP + 12 + 16 * number}" text-anchor="{anchor}"'
         else:
             ends = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"'
             text = f'x="{WIDTH - RIGHT - 4}" y="{at - 4:.1f}" text-anchor="end"'
         parts.append(
             f'<line {ends} style="stroke:{INK};stroke-width:1.2;stroke-dasharray:4 3;opacity:.75"/>'
-            f'<text {text} style="fill:{INK};font-size:11px;paint-order:stroke;stroke:{GROUND};stroke-width:3px">'
+            f'<text {text} style="fill:{INK};font-size:{SIZE};paint-order:stroke;stroke:{GROUND};stroke-width:3px">'
             f"{html.escape(guide.words)}</text>"
         )
     return "".join(parts)
@@ -157,4 +159,4 @@ def svg(title: str, body: str, *, width: int = WIDTH, height: int = HEIGHT) -> s
 
 GROUND = "var(--jp-layout-color1, var(--vscode-editor-background, Canvas))"
 _LINE = f'style="stroke:{INK};stroke-width:1;opacity:.13"'
-_SMALL = f'style="fill:{INK};font-size:11px;opacity:.85"'
+_WORDS = f'style="fill:{INK};font-size:{SIZE};opacity:.85"'

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ._exploration import Grid, Numbers
-from ._svg_axes import BOTTOM, GROUND, HEIGHT, INK, LEFT, RIGHT, TOP, WIDTH, Axis, frame, svg
+from ._svg_axes import BOTTOM, GROUND, HEIGHT, INK, LEFT, RIGHT, SIZE, TOP, WIDTH, Axis, frame, svg
 from ._words import number
 
 _BAR = 46
@@ -42,7 +42,7 @@ def grid_svg(grid: Grid) -> str:
             if word:
                 parts.append(
                     f'<text x="{(left[column] + right[column]) / 2:.1f}" y="{(top + bottom) / 2 + 4:.1f}" '
-                    f'text-anchor="middle" style="fill:{INK};font-size:11px">{html.escape(word)}</text>'
+                    f'text-anchor="middle" style="fill:{INK};font-size:{SIZE}">{html.escape(word)}</text>'
                 )
     return svg(grid.title, frame(x, y, grid.x, grid.y) + "".join(parts) + _path(grid, x, y) + _bar(grid, low, high))
 
@@ -83,7 +83,7 @@ def _bar(grid: Grid, low: float, high: float) -> str:
         f'style="fill:{_colour((i + 0.5) / steps)}"/>'
         for i in range(steps)
     )
-    style = f'style="fill:{INK};font-size:11px"'
+    style = f'style="fill:{INK};font-size:{SIZE}"'
     ends = [number(10**each if grid.log else each, 2) for each in (high, low)]
     words = (
         f'<text x="{left}" y="{TOP - 4}" {style}>{html.escape(ends[0])}</text>'

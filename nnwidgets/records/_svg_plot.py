@@ -6,7 +6,7 @@ import html
 import math
 
 from ._exploration import Line, Plot
-from ._svg_axes import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, frame, guides, svg
+from ._svg_axes import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, SIZE, TOP, WIDTH, Axis, axis, frame, guides, svg
 from ._words import number
 
 # Points of a curve that are drawn.
@@ -36,7 +36,7 @@ def legend(plot: Plot) -> str:
         f'"></span>{html.escape(line.name)}</span>'
         for i, line in enumerate(plot.lines)
     )
-    return f'<div style="font-size:12px">{"".join(chips)}</div>'
+    return f'<div style="font-size:{SIZE}">{"".join(chips)}</div>'
 
 
 def _style(position: int) -> tuple[str, str]:

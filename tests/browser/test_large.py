@@ -144,7 +144,7 @@ while time.time() < ends:
             page.wait_for_timeout(500 * SECONDS)
     page.evaluate(HIDE, False)
     page.wait_for_function(f"() => ({STEP})() > {read['hidden'][-1]['step']}", timeout=5_000)
-    notebook.wait_for(2, timeout=120)
+    notebook.wait_for(2, timeout=120 + 2 * SECONDS)
     rss = json.loads(notebook.run(3))
     with capsys.disabled():
         print("\n", read, rss[:: max(1, len(rss) // 6)], sep="\n")

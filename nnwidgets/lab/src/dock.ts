@@ -7,6 +7,8 @@ import { PanelLayout, Widget } from '@lumino/widgets';
 import type { Dashboard, Dashboards } from './dashboards';
 import { icon } from './icon';
 
+const DOCKED = 'nnwidgets:docked';
+
 export type Area = 'beside' | 'right' | 'tab';
 
 /** A place for one dashboard; when its cell is run again, the new one takes the place of the old. */
@@ -50,7 +52,7 @@ export class Docks {
     private readonly notebooks: INotebookTracker | null,
     dashboards: Dashboards
   ) {
-    dashboards.added.connect((_, dashboard) => void this.replace(dashboard));
+    dashboards.added.connect((_, dashboard) => void this.follow(dashboard));
   }
 
   /** Where a new dock goes. */
@@ -66,8 +68,11 @@ export class Docks {
     const dock = new Dock(dashboard);
     await dock.showDashboard(dashboard, this.name(dashboard));
     this.docks.push(dock);
+    const path = this.notebook(dashboard)?.context.path;
+    remember(path, true);
     dock.disposed.connect(() => {
       this.docks.splice(this.docks.indexOf(dock), 1);
+      remember(path, false);
     });
     // Notebook 7 has one main area for one document: there a dock goes to the side
     if (this.labShell && this.area !== 'right') {
@@ -92,13 +97,17 @@ export class Docks {
     shown.scrollIntoView({ block: 'start' });
   }
 
-  /** A dashboard whose cell was run again is docked in the place of the one before. */
-  private async replace(dashboard: Dashboard): Promise<void> {
+  /** A dashboard whose cell was run again is docked in the place of the one before, and one of a page that is loaded again. */
+  private async follow(dashboard: Dashboard): Promise<void> {
     for (const dock of this.docks) {
       if (dock.dashboard.manager === dashboard.manager && !(await seenElsewhere(dock.dashboard))) {
         await dock.showDashboard(dashboard, this.name(dashboard));
         return;
       }
+    }
+    const path = this.notebook(dashboard)?.context.path;
+    if (path && docked().includes(path) && !this.docks.some(dock => dock.dashboard.manager === dashboard.manager)) {
+      await this.dock(dashboard);
     }
   }
 
@@ -111,6 +120,18 @@ export class Docks {
   }
 
   private readonly docks: Dock[] = [];
+}
+
+/** The notebooks whose dashboards are docked in this tab of the browser; they are while its page is loaded again. */
+function docked(): string[] {
+  return JSON.parse(sessionStorage.getItem(DOCKED) ?? '[]');
+}
+
+function remember(path: string | undefined, isDocked: boolean): void {
+  if (path) {
+    const others = docked().filter(each => each !== path);
+    sessionStorage.setItem(DOCKED, JSON.stringify(isDocked ? [...others, path] : others));
+  }
 }
 
 /** Whether a dashboard, shown in a dock, is shown in a cell, too. */

@@ -7,6 +7,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 
+import { wakeDashboards } from './busy';
 import { addCommands } from './commands';
 import { Dashboards } from './dashboards';
 import { Area, Docks } from './dock';
@@ -39,6 +40,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     if (notebooks) {
       openLines(app, dashboards, notebooks);
       saveNotes(notebooks);
+      wakeDashboards(notebooks);
     }
     if (rendermime) {
       showNotes(rendermime, dashboards);

@@ -74,6 +74,14 @@ class Note extends Widget implements IRenderMime.IRenderer {
   private root = '';
 }
 
+/** Whether a notebook holds one of our dashboards, live or as a note. */
+export function hasDashboards(panel: NotebookPanel): boolean {
+  return panel.content.widgets.some(cell => {
+    const outputs = (cell.model.toJSON() as any).outputs ?? [];
+    return outputs.some((output: any) => isLive(output) || output.data?.[NOTE] !== undefined);
+  });
+}
+
 function withNotes(cell: any): any {
   return cell.outputs?.some(isLive) ? { ...cell, outputs: cell.outputs.map(noted) } : cell;
 }
