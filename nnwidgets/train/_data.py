@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -50,7 +52,8 @@ class Batches:
         # drawn, and not given: it has another shape
         self._refused: Any = None
         self._kept: dict[int, Any] = {}
-        self._epochs = [0]
+        # a number each, not an object: a set of one batch has as many epochs as steps
+        self._epochs = array("q", [0])
         # the epoch that is gone through again, and how far
         self._again: tuple[int, int, Iterator[Any]] | None = None
         # the first batch's structure, as shapes
@@ -176,7 +179,7 @@ class Batches:
                 f"the batch of step {step} is gone: a generator gives each batch once, and {kept}. Give a list, a data loader, "
                 "or a callable batches(step)."
             )
-        epoch = max(each for each in self._epochs if each <= step)
+        epoch = self._epochs[bisect_right(self._epochs, step) - 1]
         if self._again is None or self._again[0] != epoch or self._again[1] > step:
             self._again = (epoch, epoch, iter(source))
         _, position, iterator = self._again

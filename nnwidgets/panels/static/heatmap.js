@@ -2,7 +2,7 @@
 // data: {rows, colors, steps: float64, low, high, power, reading}, and either values: float32 and bad: uint8 (rows, steps), or
 // codes: uint16 (rows, steps), from 0 for `least` to 65533 for `most`; 65534 is not finite, 65535 is nothing
 
-const [ABOVE, BELOW, SIDE] = [4, 42, 122];
+const [ABOVE, BELOW] = [4, 42];
 // Anchors of cividis (Nunez et al. 2018, made for colour-blind eyes), from low to high.
 const RAMP = [[0, 34, 78], [59, 73, 107], [110, 110, 115], [163, 152, 115], [217, 199, 88], [254, 232, 56]];
 
@@ -27,12 +27,16 @@ function cells(data) {
   };
 }
 
+/** Where the cells begin: behind the longest name, if there is room for it. */
+const sideOf = (data, width) => Math.round(Math.max(96, Math.min(26 + 7 * Math.max(...data.rows.map((name) => name.length)), 0.36 * width)));
+
 /** The column of a step's place: columns are as wide as the steps that they stand for. */
 function edges(data, width) {
   const steps = doubles(data.steps);
   const last = steps.length - 1;
   const before = steps.length > 1 ? steps[0] - (steps[1] - steps[0]) : steps[0] - 1;
-  return [before, ...steps].map((step) => SIDE + ((step - before) / (steps[last] - before || 1)) * (width - SIDE - 8));
+  const side = sideOf(data, width);
+  return [before, ...steps].map((step) => side + ((step - before) / (steps[last] - before || 1)) * (width - side - 8));
 }
 
 /** @type {Picture} */
@@ -40,7 +44,7 @@ const picture = {
   height: (data) => ABOVE + rowHeight(data) * data.rows.length + BELOW,
   draw(ctx, data, width, height, theme) {
     const [steps, { values, bad }, tall] = [doubles(data.steps), cells(data), rowHeight(data)];
-    const places = edges(data, width);
+    const [places, side] = [edges(data, width), sideOf(data, width)];
     // striped, so that it is no colour of the scale to any eye
     const alarm = stripes(ctx, theme.wrong, theme.ground);
     // where rows are narrower than letters, only some have their name; hovering tells the others
@@ -56,18 +60,18 @@ const picture = {
         ctx.fillRect(places[column], y, places[column + 1] - places[column] + 0.5, tall - (tall > 8 ? 1 : 0));
       }
       ctx.fillStyle = data.colors[row];
-      ctx.fillRect(SIDE - 8, y, 4, tall - (tall > 8 ? 1 : 0));
+      ctx.fillRect(side - 8, y, 4, tall - (tall > 8 ? 1 : 0));
       ctx.fillStyle = theme.ink;
       ctx.textAlign = "right";
-      if (row % named === 0) ctx.fillText(fit(ctx, name, SIDE - 14), SIDE - 12, y + tall / 2);
+      if (row % named === 0) ctx.fillText(fit(ctx, name, side - 14), side - 12, y + tall / 2);
     });
     const y = ABOVE + tall * data.rows.length + 10;
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "left";
-    ctx.fillText(`step ${steps[0].toLocaleString("en")}`, SIDE, y);
+    ctx.fillText(`step ${steps[0].toLocaleString("en")}`, side, y);
     ctx.textAlign = "right";
     ctx.fillText(steps[steps.length - 1].toLocaleString("en"), width - 8, y);
-    const [from, long] = [SIDE + 50, Math.max(20, Math.min(140, width - SIDE - 260))];
+    const [from, long] = [side + 50, Math.max(20, Math.min(140, width - side - 260))];
     for (let x = 0; x < long; x++) {
       ctx.fillStyle = `rgb(${ramp(x / long).join(",")})`;
       ctx.fillRect(from + x, y + 12, 1.5, 9);
@@ -92,7 +96,7 @@ const picture = {
   hover(data, width, height, { x, y }) {
     const row = Math.floor((y - ABOVE) / rowHeight(data));
     const column = edges(data, width).findIndex((place) => place > x) - 1;
-    if (row < 0 || row >= data.rows.length || column < 0 || x < SIDE) return null;
+    if (row < 0 || row >= data.rows.length || column < 0 || x < sideOf(data, width)) return null;
     const [steps, at] = [doubles(data.steps), row * doubles(data.steps).length + column];
     const { values, bad } = cells(data);
     const zero = data.power && Number.isNaN(values[at]);
