@@ -108,7 +108,7 @@ def test_names_stand_where_x_is_no_number() -> None:
     places = {each.text: float(each.get("x", 0)) for each in svg.findall("text")}
     dots = [float(each.get("cx", 0)) for each in svg.findall("circle")]
     assert places["Dense_0"] == pytest.approx(dots[0], abs=0.2)
-    assert places["\u2026s/3/Dense_1"] == pytest.approx(dots[1], abs=0.2)
+    assert places["\u2026/3/Dense_1"] == pytest.approx(dots[1], abs=0.2)
 
 
 def test_a_cell_that_is_not_finite_is_hatched() -> None:
