@@ -66,15 +66,29 @@ class Function:
 
         return self._trace(tangent, [*self.tensors, *self._rest], list(self.tensors))
 
-    @cached_property
+    @property
     def stops(self) -> tuple[Any, ...]:
-        """The equations of all `stop_gradient` calls through which a gradient could flow."""
-        return tuple(eqn for eqn in equations(self.forward) if eqn.primitive.name == "stop_gradient")
+        """The equations of all `stop_gradient` calls that can be opened: behind one before a callback is no derivative."""
+        return self._openable[0]
+
+    @property
+    def gradient_through_stops(self) -> ClosedJaxpr | None:
+        """(inputs, open (stops,)) -> like `gradient`, custom rules left out, each of `stops` open by a factor 0 to 1."""
+        return self._openable[1]
 
     @cached_property
-    def gradient_through_stops(self) -> ClosedJaxpr | None:
-        """(inputs, open (stops,)) -> like `gradient`, custom rules left out, each stop_gradient open by a factor 0 to 1."""
-        position = {id(eqn): k for k, eqn in enumerate(self.stops)}
+    def _openable(self) -> tuple[tuple[Any, ...], ClosedJaxpr | None]:
+        stops = tuple(eqn for eqn in equations(self.forward) if eqn.primitive.name == "stop_gradient")
+        program = self._through(stops)
+        if program is None:
+            stops = tuple(eqn for eqn in stops if self._through((eqn,)) is not None)
+            program = self._through(stops)
+        return stops, program
+
+    def _through(self, stops: tuple[Any, ...]) -> ClosedJaxpr | None:
+        if not stops:
+            return None
+        position = {id(eqn): k for k, eqn in enumerate(stops)}
 
         def gradient(inputs: list[Any], opened: jax.Array) -> Any:
             def run(eqn: Any, values: list[Any]) -> list[Any]:
@@ -88,7 +102,7 @@ class Function:
 
             return gradient_of(forward)(inputs[: len(self.tensors)], inputs[len(self.tensors) :])
 
-        opened = jax.ShapeDtypeStruct((len(self.stops),), jnp.float32)
+        opened = jax.ShapeDtypeStruct((len(stops),), jnp.float32)
         return self._trace(gradient, [*self.tensors, *self._rest], opened)
 
     def gradient_keeping(self, rules: Collection[Any]) -> ClosedJaxpr | None:

@@ -195,16 +195,22 @@ class GradientReport:
         Example:
             >>> GradientReport((TensorCheck("w", (2,), "ok", 1e-9),), seconds=0.8).headline
             'gradient check (quick, float64): the one tensor is right'
+            >>> GradientReport((TensorCheck("w", (2,), "unreached"),)).headline
+            'gradient check (quick, float64): nothing was checked (1 unreached)'
         """
         suspects = self.suspects
         counts = [(verdict, [t.path for t in self.tensors if t.verdict == verdict]) for verdict in MEANING]
         parts = [f"{len(paths)} {verdict}" for verdict, paths in counts if paths and verdict != "ok"]
-        count = len(self.tensors)
+        count, told = len(self.tensors), f" ({', '.join(parts)})" if parts else ""
+        right = sum(each.verdict not in ("unreached", "skipped") for each in self.tensors)
         if suspects:
-            told = f"{', '.join(parts)} of {count} tensors"
+            told = f"{', '.join(parts)} of {count} tensor{'s' if count != 1 else ''}"
+        elif not right:
+            told = f"nothing was checked{told}"
+        elif right < count:
+            told = f"{right} of {count} tensors {'are' if right > 1 else 'is'} right{told}"
         else:
-            told = "the one tensor is right" if count == 1 else f"all {count} tensors are right"
-            told += f" ({', '.join(parts)})" if parts else ""
+            told = ("the one tensor is right" if count == 1 else f"all {count} tensors are right") + told
         return f"gradient check ({self.tier}, {self.precision}): {told}"
 
 

@@ -113,11 +113,14 @@ def test_a_connection_that_is_lost_is_said_and_found_again(notebook: Notebook, w
     page = notebook.page
     wire.cut()
     expect(page.locator(".nnw-lost").first).to_contain_text("No connection to the kernel", timeout=20_000)
+    expect(page.locator(".nnw-status-item span").first).to_contain_text("out of reach")
+    page.evaluate("() => document.querySelector('.nnw').scrollIntoView({ block: 'start' })")
     step = page.evaluate(STEP)
     notebook.screenshot("connection-lost")
     wire.mend()
     expect(page.locator(".nnw-lost")).to_have_count(0, timeout=120_000)
     page.wait_for_function(LATER, arg=step + 100, timeout=20_000)
+    expect(page.locator(".nnw-status-item span").first).to_contain_text("running")
 
 
 def test_a_page_that_is_loaded_again_shows_the_busy_run_live(notebook: Notebook) -> None:

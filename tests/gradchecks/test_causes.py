@@ -116,6 +116,20 @@ def test_a_stop_gradient_is_named_with_its_line() -> None:
     assert report.tensors[0].words == f"stop_gradient at {line_of(loss, 'target =')}"
 
 
+def test_a_stop_gradient_is_named_beside_one_before_a_callback() -> None:
+    """A callback has no derivative, so that its own stop_gradient cannot be opened."""
+
+    def loss(x: Any, y: Any) -> Any:
+        target = jax.lax.stop_gradient(x * y)
+        seen = jax.pure_callback(lambda z: z, jax.ShapeDtypeStruct((), x.dtype), jax.lax.stop_gradient(y[0]))
+        return ((x - target) ** 2).sum() + 0.0 * seen
+
+    report = gradcheck(loss, X, X + 3)
+    (stop,) = wrong(report)
+    assert (stop.kind, stop.line) == ("stop_gradient", line_of(loss, "target ="))
+    assert report.tensors[0].verdict == "stopped"
+
+
 def test_a_stop_gradient_without_effect_is_not_named() -> None:
     """That of a softmax's maximum, and one on a label: only the third one takes something out."""
 

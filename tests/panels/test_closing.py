@@ -170,12 +170,15 @@ def test_a_run_goes_on_while_its_output_is_cleared_in_another_thread(messages, h
     browser = threading.Thread(target=clear)
     browser.start()
     sent = 0
-    for step in range(121, 136):
+    for step in range(121, 2000):
         assert dashboard.widget
         record(healthy, range(step, step + 1))
         sent += dashboard.refresh(running(step), (), (), force=True)
         dashboard.recorded()
         assert "running, step" in repr(dashboard)
+        # on a busy machine the other thread is slow to come
+        if step >= 135 and closed > 1:
+            break
     ended.set()
     browser.join()
     assert closed > 1

@@ -110,19 +110,26 @@ async function ask(kernel: Kernel.IKernelConnection): Promise<States | null> {
       kernel.subshellId = null;
     }
   };
-  await through(() => kernel.requestKernelInfo());
-  const comm = kernel.createComm(CONTROL);
-  const message = new Promise<KernelMessage.ICommMsgMsg>(resolve => {
-    comm.onMsg = resolve;
-  });
-  through(() => {
-    comm.open({}, { version: '1.0.0' });
-    comm.send({ method: 'request_states' });
-  });
-  const states = await Promise.race([message, later(15 * SECOND)]);
-  comm.close();
-  kernel.requestDeleteSubshell({ subshell_id: id });
-  return states ? parsed(states) : null;
+  try {
+    if (!(await Promise.race([through(() => kernel.requestKernelInfo()), later(15 * SECOND)]))) {
+      return null;
+    }
+    const comm = kernel.createComm(CONTROL);
+    const message = new Promise<KernelMessage.ICommMsgMsg>(resolve => {
+      comm.onMsg = resolve;
+    });
+    through(() => {
+      comm.open({}, { version: '1.0.0' });
+      comm.send({ method: 'request_states' });
+    });
+    const states = await Promise.race([message, later(15 * SECOND)]);
+    comm.close();
+    return states ? parsed(states) : null;
+  } finally {
+    if (!kernel.isDisposed && kernel.supportsSubshells) {
+      kernel.requestDeleteSubshell({ subshell_id: id });
+    }
+  }
 }
 
 /** By widget what a kernel told of all of them. */

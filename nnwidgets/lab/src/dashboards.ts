@@ -2,6 +2,7 @@
  * The dashboards in the page, as panels/static/echo.js tells of them: by events of the document, so that the dashboard needs
  * nothing of JupyterLab, and the extension no widget class of its own.
  */
+import type { Kernel } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
@@ -19,6 +20,7 @@ export interface Standing {
 
 /** The part of a widget manager that is used here; `context` is that of a notebook, missing in a console. */
 export interface WidgetManager {
+  kernel?: Kernel.IKernelConnection | null;
   get_model(id: string): Promise<any>;
   create_view(model: any, options?: object): Promise<{ luminoWidget: Widget }>;
   context?: unknown;
@@ -38,6 +40,9 @@ export class Dashboard {
     this.standing = { ...EMPTY, ...model.get('standing') };
     model.on('change:standing', this.onStanding);
     model.on('msg:custom', this.onFrame);
+    this.kernel = model.widget_manager.kernel;
+    this.kernel?.connectionStatusChanged.connect(this.onConnection);
+    this.kernel?.disposed.connect(this.onConnection);
   }
 
   /** The id of the root's model. */
@@ -54,7 +59,13 @@ export class Dashboard {
     return this._changed;
   }
 
+  /** Where the run stands, as far as it was told. */
   standing: Standing;
+
+  /** Whether its kernel can be reached. */
+  get connected(): boolean {
+    return !this.kernel || this.kernel.connectionStatus === 'connected';
+  }
 
   /** Whether a kernel still hears it. */
   alive = true;
@@ -78,6 +89,8 @@ export class Dashboard {
     this.alive = false;
     this.model.off('change:standing', this.onStanding);
     this.model.off('msg:custom', this.onFrame);
+    this.kernel?.connectionStatusChanged.disconnect(this.onConnection);
+    this.kernel?.disposed.disconnect(this.onConnection);
     this._changed.emit();
     // whoever listens to it would keep all its views in memory
     Signal.clearData(this);
@@ -85,6 +98,12 @@ export class Dashboard {
 
   private readonly onStanding = (): void => {
     this.standing = { ...EMPTY, ...this.model.get('standing') };
+    this._changed.emit();
+  };
+
+  private readonly onConnection = (): void => {
+    // its notebook was closed, or its kernel shut down
+    this.alive = this.alive && !this.kernel?.isDisposed;
     this._changed.emit();
   };
 
@@ -99,6 +118,7 @@ export class Dashboard {
     this._changed.emit();
   };
 
+  private readonly kernel: Kernel.IKernelConnection | null | undefined;
   private watched = false;
   private readonly _changed = new Signal<this, void>(this);
 }
@@ -151,7 +171,7 @@ export class Dashboards {
 
   private add(model: EchoModel): void {
     const id = model.get('root');
-    if (!id || this.known.has(id)) {
+    if (!id || this.known.get(id)?.alive) {
       return;
     }
     const dashboard = new Dashboard(model);

@@ -8,6 +8,7 @@ import type { Dashboard, Dashboards } from './dashboards';
 import { icon } from './icon';
 
 const DOCKED = 'nnwidgets:docked';
+const SETTLING = 10_000;
 
 export type Area = 'beside' | 'right' | 'tab';
 
@@ -23,6 +24,9 @@ class Dock extends Widget {
     this.layout = new PanelLayout();
   }
 
+  /** When it was made anew for a page that was loaded again, in milliseconds. */
+  restored = -Infinity;
+
   /** A dock that is closed is gone; its dashboard stays in its cell. */
   protected onCloseRequest(message: Message): void {
     super.onCloseRequest(message);
@@ -33,6 +37,11 @@ class Dock extends Widget {
   async showDashboard(dashboard: Dashboard, name: string): Promise<void> {
     const model = await dashboard.manager.get_model(dashboard.root);
     const view = await dashboard.manager.create_view(model);
+    if (this.isDisposed) {
+      return;
+    }
+    remember(this.dashboard, false);
+    remember(dashboard, true);
     this.dashboard = dashboard;
     this.title.label = name;
     this.title.caption = `Training of ${name}`;
@@ -59,21 +68,21 @@ export class Docks {
   area: Area = 'beside';
 
   /** Dock a dashboard, or bring its dock to the front. */
-  async dock(dashboard: Dashboard): Promise<void> {
+  async dock(dashboard: Dashboard, restored = -Infinity): Promise<void> {
     const there = this.docks.find(each => each.dashboard === dashboard);
     if (there) {
       this.app.shell.activateById(there.id);
       return;
     }
     const dock = new Dock(dashboard);
-    await dock.showDashboard(dashboard, this.name(dashboard));
+    dock.restored = restored;
+    // before anything is waited for: whoever asks again finds it
     this.docks.push(dock);
-    const path = this.notebook(dashboard)?.context.path;
-    remember(path, true);
     dock.disposed.connect(() => {
       this.docks.splice(this.docks.indexOf(dock), 1);
-      remember(path, false);
+      remember(dock.dashboard, false);
     });
+    await dock.showDashboard(dashboard, this.name(dashboard));
     // Notebook 7 has one main area for one document: there a dock goes to the side
     if (this.labShell && this.area !== 'right') {
       const notebook = this.notebook(dashboard);
@@ -99,15 +108,17 @@ export class Docks {
 
   /** A dashboard whose cell was run again is docked in the place of the one before, and one of a page that is loaded again. */
   private async follow(dashboard: Dashboard): Promise<void> {
-    for (const dock of this.docks) {
-      if (dock.dashboard.manager === dashboard.manager && !(await seenElsewhere(dock.dashboard))) {
+    if (docked().includes(dashboard.root)) {
+      await this.dock(dashboard, performance.now());
+      return;
+    }
+    for (const dock of [...this.docks]) {
+      // the cell of one that came back may not show it yet
+      const settled = performance.now() - dock.restored > SETTLING;
+      if (settled && dock.dashboard.manager === dashboard.manager && !(await seenElsewhere(dock.dashboard))) {
         await dock.showDashboard(dashboard, this.name(dashboard));
         return;
       }
-    }
-    const path = this.notebook(dashboard)?.context.path;
-    if (path && docked().includes(path) && !this.docks.some(dock => dock.dashboard.manager === dashboard.manager)) {
-      await this.dock(dashboard);
     }
   }
 
@@ -122,16 +133,14 @@ export class Docks {
   private readonly docks: Dock[] = [];
 }
 
-/** The notebooks whose dashboards are docked in this tab of the browser; they are while its page is loaded again. */
+/** The roots of the dashboards that are docked in this tab of the browser; they outlive a page that is loaded again. */
 function docked(): string[] {
   return JSON.parse(sessionStorage.getItem(DOCKED) ?? '[]');
 }
 
-function remember(path: string | undefined, isDocked: boolean): void {
-  if (path) {
-    const others = docked().filter(each => each !== path);
-    sessionStorage.setItem(DOCKED, JSON.stringify(isDocked ? [...others, path] : others));
-  }
+function remember(dashboard: Dashboard, isDocked: boolean): void {
+  const others = docked().filter(each => each !== dashboard.root);
+  sessionStorage.setItem(DOCKED, JSON.stringify(isDocked ? [...others, dashboard.root] : others));
 }
 
 /** Whether a dashboard, shown in a dock, is shown in a cell, too. */

@@ -76,8 +76,8 @@ class Note extends Widget implements IRenderMime.IRenderer {
 
 /** Whether a notebook holds one of our dashboards, live or as a note. */
 export function hasDashboards(panel: NotebookPanel): boolean {
-  return panel.content.widgets.some(cell => {
-    const outputs = (cell.model.toJSON() as any).outputs ?? [];
+  return [...panel.context.model.cells].some(cell => {
+    const outputs = (cell.toJSON() as any).outputs ?? [];
     return outputs.some((output: any) => isLive(output) || output.data?.[NOTE] !== undefined);
   });
 }
