@@ -18,6 +18,7 @@ from .test_large import SETUP, STEP
 CELLS = [
     SETUP.replace("\nManager()\n", "\nimport ipywidgets\nipywidgets.IntSlider(value=7)"),
     "session = build()\nsession",
+    "other = build()\nother",
     "session.run(10_000_000)",
     "import threading\nprint(threading.current_thread() is threading.main_thread(), session.step > 100)",
 ]
@@ -101,9 +102,10 @@ def notebook(chromium: Browser, lab: Lab, wire: Wire) -> Iterator[Notebook]:
     with one_page(chromium, lab) as notebook:
         notebook.open(CELLS, name="reload.ipynb")
         notebook.run(0)
-        notebook.run(1)
-        notebook.page.locator(".nnw-card").first.wait_for()
-        notebook.start(2)
+        for cell in (1, 2):
+            notebook.run(cell)
+            notebook.cell(cell).locator(".nnw-card").first.wait_for()
+        notebook.start(3)
         notebook.page.wait_for_function(LATER, arg=100, timeout=60_000)
         yield notebook
     lab.url = direct
@@ -125,14 +127,17 @@ def test_a_connection_that_is_lost_is_said_and_found_again(notebook: Notebook, w
 
 def test_a_page_that_is_loaded_again_shows_the_busy_run_live(notebook: Notebook) -> None:
     page = notebook.page
-    page.evaluate("() => window.jupyterapp.commands.execute('nnwidgets:dock')")
+    for _ in range(2):
+        page.evaluate("() => { window.jupyterapp.commands.execute('nnwidgets:dock'); }")
     dock = page.locator(".nnw-dock-panel")
     expect(dock.locator(".nnw-state")).to_have_text("running")
+    docked = dock.get_attribute("id")
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.goto(notebook.lab.address("reload.ipynb").replace("reset&", ""), wait_until="domcontentloaded")
-    live = page.locator(".jp-Notebook .nnw")
+    live = notebook.cell(1).locator(".nnw")
     expect(live.locator(".nnw-state")).to_have_text("running", timeout=60_000)
     expect(dock.locator(".nnw-state")).to_have_text("running", timeout=30_000)
+    expect(dock).to_have_id(docked or "")
     # widgets that are none of ours come back, too
     expect(notebook.cell(0).locator(".widget-readout")).to_have_text("7")
     page.wait_for_function(LATER, arg=page.evaluate(STEP) + 100, timeout=20_000)
@@ -142,8 +147,8 @@ def test_a_page_that_is_loaded_again_shows_the_busy_run_live(notebook: Notebook)
     dock.locator(".nnw-controls button", has_text="Stop").click()
     expect(live.locator(".nnw-state")).to_have_text("stopped")
     # cells run where they did
-    notebook.cell(3).locator(".cm-content").click()
-    assert notebook.run(3).strip() == "True True"
+    notebook.cell(4).locator(".cm-content").click()
+    assert notebook.run(4).strip() == "True True"
     _close_dock(page)
     page.reload(wait_until="domcontentloaded")
     expect(live.locator(".nnw-state")).to_have_text("stopped", timeout=60_000)
