@@ -82,7 +82,12 @@ export class Docks {
       this.docks.splice(this.docks.indexOf(dock), 1);
       remember(dock.dashboard, false);
     });
-    await dock.showDashboard(dashboard, this.name(dashboard));
+    try {
+      await dock.showDashboard(dashboard, this.name(dashboard));
+    } catch (error) {
+      dock.dispose();
+      throw error;
+    }
     // Notebook 7 has one main area for one document: there a dock goes to the side
     if (this.labShell && this.area !== 'right') {
       const notebook = this.notebook(dashboard);
