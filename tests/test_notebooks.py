@@ -80,7 +80,7 @@ def test_the_readmes_other_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     exec(wrong.replace("session.verify(report.findings[0])", "report").replace("steps=200", "steps=30"), names)
     assert names["report"].steps == 30
     exec(checks, names | {"function": jnp.sin, "arguments": [jnp.ones(3)]})
-    assert [report.ok for report in names["session"].history.gradient_reports] == [True, True]
+    assert [report.ok for report in names["session"].history.gradient_reports] == [True, True, True]
     for there, here in (("412", "2"), ("run(100)", "run(9)"), ("spike()", "spike(5)"), ("runs/first", str(tmp_path))):
         assert there in back
         back = back.replace(there, here)
