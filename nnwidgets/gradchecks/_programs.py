@@ -53,7 +53,7 @@ class Programs:
         self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
         self.evaluations, self.many = 0, len(self.sizes) > MANY
 
-    @property
+    @cached_property
     def _tensors(self) -> list[tuple[int, int, int]]:
         """Each tensor, with where it begins and ends."""
         return [(t, start, stop) for t, (start, stop) in enumerate(pairwise(self.offsets.tolist()))]

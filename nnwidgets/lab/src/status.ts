@@ -41,8 +41,8 @@ class StatusItem extends Widget {
     }
     this.dashboard?.watch(!document.hidden);
     if (this.dashboard) {
-      const { step, target, message, problems, warnings, finding, ...told } = this.dashboard.standing;
-      const state = this.dashboard.connected ? told.state : 'out of reach';
+      const { state: told, step, target, message, problems, warnings, finding } = this.dashboard.standing;
+      const state = this.dashboard.connected ? told : 'out of reach';
       const steps = `step ${step.toLocaleString('en')}${target ? ` of ${target.toLocaleString('en')}` : ''}`;
       const found = problems ? count(problems, 'problem') : warnings ? count(warnings, 'warning') : '';
       const news = [found, finding].filter(Boolean).join(': ');
