@@ -132,7 +132,7 @@ class Pacing:
         return any(view.acked < self.frame for view in shown) if shown else True
 
     def _give_up(self) -> None:
-        shown = {name: view for name, view in list(self.views.items()) if view.shown}
+        shown = {name: view for name, view in self.views.copy().items() if view.shown}
         if any(view.acked >= self.frame for view in shown.values()):
             for name in [name for name, view in shown.items() if view.acked < self.frame]:
                 self.views.pop(name, None)

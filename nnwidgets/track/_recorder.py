@@ -282,6 +282,8 @@ class Recorder:
             return
         self._cell = cell
         self._code = {**_code.capture(self._session.objective), "ordinal": self._ordinal}
+        for words in self._code["failures"]:
+            self._tell(words)
         self._put_code()
 
     def _put_code(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import subprocess
@@ -211,6 +212,7 @@ class TestLossAndModel:
         made, _, _ = models.make(framework)
         found = _code.capture(made)
         assert found["troubles"] == []
+        assert found["failures"] == []
         assert found["loss"]["name"] == "loss" and found["loss"]["file"].endswith("models.py")
         assert found["loss"]["source"].startswith("def loss(outputs: Any, targets: Any) -> Any:\n    return optax.")
         name = {"linen": "LinenTransformer", "nnx": "NnxCnn", "equinox": "EqxCnn"}[framework]
@@ -282,7 +284,7 @@ class TestEverything:
             "    return jnp.sum(scale * params['w'] * batch)"
         )
         assert found["loss"]["source"].startswith("def loss_fn(")
-        assert "script" not in found and found["troubles"] == []
+        assert "script" not in found and found["troubles"] == found["failures"] == []
         assert _code.executed() == 4
         json.dumps(found)
 
@@ -323,15 +325,15 @@ class TestEverything:
             monkeypatch.setattr(module, name, broken)
         found = _code.capture(objective())
         monkeypatch.undo()
-        assert len(found["troubles"]) == 7
-        assert found["troubles"][0] == "the working folder could not be recorded: RuntimeError: broken"
+        assert len(found["failures"]) == 7
+        assert found["failures"][0] == "the working folder could not be recorded: RuntimeError: broken"
         assert found["model"]["name"] == "network"
 
     def test_nothing_leaves_where_secrets_cannot_be_masked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_code, "mask", lambda _: 1 / 0)
         monkeypatch.setattr(_code, "_script", dict)
         found = _code.capture(objective())
-        assert set(found) == {"kind", "folder", "cells", "troubles"}
+        assert set(found) == {"kind", "folder", "cells", "troubles", "failures"}
 
 
 class TestModules:
@@ -363,6 +365,25 @@ class TestModules:
             assert [each for each in found["troubles"] if each.startswith("module pack.inner is left out")]
         finally:
             del sys.modules["pack"], sys.modules["pack.inner"]
+
+    def test_while_another_thread_imports(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Python may turn to another thread whenever it collects garbage, which a list of pairs makes it do."""
+
+        def imports(*_: Any) -> None:
+            monkeypatch.setitem(sys.modules, f"imported_{len(sys.modules)}", ModuleType("imported"))
+
+        before = gc.get_threshold()
+        gc.callbacks.append(imports)
+        gc.set_threshold(10)
+        # no pair that was let go is left to be used again
+        held = [(number, number) for number in range(3000)]
+        try:
+            count = len(sys.modules)
+            assert any(path.endswith("tests/models.py") for path in _local_modules.local_modules("/")["modules"])
+            assert len(sys.modules) > count and held
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks.remove(imports)
 
     @pytest.mark.parametrize(
         ("file", "local"),

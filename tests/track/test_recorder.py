@@ -147,6 +147,16 @@ def test_what_fails_in_it_is_a_notice_and_the_run_goes_on(monkeypatch: pytest.Mo
     assert (trained.record.state, trained.record.message) == ("stopped", trained.notices[-1].message)
 
 
+def test_code_that_could_not_be_taken_down_is_a_notice_and_the_rest_is_on_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nnwidgets.track.sources._code.local_modules", lambda _: 1 / 0)
+    trained = session().run(2)
+    words = "local modules could not be recorded: ZeroDivisionError: division by zero"
+    assert [each.message for each in trained.notices if each.source == "track"] == [words]
+    assert trained.record.facts("code")["failures"] == [words] and trained.record.state == "finished"
+
+
 def test_a_run_that_is_asked_for_has_what_was_being_taken_down(monkeypatch: pytest.MonkeyPatch) -> None:
     from nnwidgets.track.facts import _optimizer
 

@@ -37,42 +37,40 @@ def capture(objective: Any) -> dict[str, Any]:
     Returns:
         dict: ``kind`` ("notebook", "script" or "interactive"), ``folder``, ``cells`` or ``script`` (``path``, ``source``,
         ``argv``, ``module``), ``modules`` and ``imports``, ``paths``, ``loss`` and ``model`` (``name``, ``file``, ``line``,
-        ``source``), ``slice``, ``git``; ``troubles`` says in words what of it failed.
+        ``source``), ``slice``, ``git``; ``failures`` says in words what of it is missing, and ``troubles`` which modules are.
     """
-    facts: dict[str, Any] = {"folder": "", "cells": [], "loss": {}, "model": {}, "slice": "", "git": {}}
-    troubles: list[str] = []
-    with _told(troubles, "the working folder"):
+    facts: dict[str, Any] = {"folder": "", "cells": [], "loss": {}, "model": {}, "slice": "", "git": {}, "troubles": []}
+    failures: list[str] = []
+    with _told(failures, "the working folder"):
         facts["folder"] = os.getcwd()
-    with _told(troubles, "the cells"):
+    with _told(failures, "the cells"):
         facts["cells"] = _cells.executed()
-    with _told(troubles, "the script"):
+    with _told(failures, "the script"):
         facts |= _script() if not facts["cells"] else {}
     facts["kind"] = _kind(facts)
-    with _told(troubles, "local modules"):
-        found = local_modules(facts["folder"])
-        troubles += found.pop("troubles")
-        facts |= found
+    with _told(failures, "local modules"):
+        facts |= local_modules(facts["folder"])
     objects: dict[str, Any] = {}
     for what, find in (("loss", loss_of), ("model", model_of)):
-        with _told(troubles, f"the {what}"):
+        with _told(failures, f"the {what}"):
             objects[what] = find(objective)
             facts[what] = _written(objects[what], _sources(facts))
-    with _told(troubles, "the slice"):
+    with _told(failures, "the slice"):
         facts["slice"] = needed(_sources(facts), {name for each in objects.values() for name in _names(each)})
-    with _told(troubles, "Git"):
+    with _told(failures, "Git"):
         facts["git"] = _git.describe(facts["folder"] or ".")
-    with _told(troubles, "masking secrets"):
-        return _masked(facts) | {"troubles": troubles}
+    with _told(failures, "masking secrets"):
+        return _masked(facts) | {"failures": failures}
     # nothing unmasked leaves
-    return {"kind": facts["kind"], "folder": facts["folder"], "cells": [], "troubles": troubles}
+    return {"kind": facts["kind"], "folder": facts["folder"], "cells": [], "troubles": [], "failures": failures}
 
 
 @contextmanager
-def _told(troubles: list[str], what: str) -> Iterator[None]:
+def _told(failures: list[str], what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        troubles.append(f"{what} could not be recorded: {type(error).__name__}: {error}")
+        failures.append(f"{what} could not be recorded: {type(error).__name__}: {error}")
 
 
 def _written(value: Any, sources: list[str]) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def local_modules(folder: str) -> dict[str, Any]:
 
 def _loaded() -> list[tuple[str, str, ModuleType]]:
     found = []
-    for name, module in list(sys.modules.items()):
+    # in one go: while a list is made of them, another thread may import
+    for name, module in sys.modules.copy().items():
         # as it stands: a module that imports itself when it is asked stays asleep
         about = getattr(module, "__dict__", {})
         file = about.get("__file__") if isinstance(about, dict) else None

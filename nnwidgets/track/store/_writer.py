@@ -177,7 +177,7 @@ class Writer:
         self._close()
 
     def _beat(self) -> None:
-        for uid, pulse in list(self._pulses.items()):
+        for uid, pulse in self._pulses.copy().items():
             with contextlib.suppress(Exception):
                 # the run may have ended since it was asked
                 self._set(uid, " AND ended IS NULL", {"heartbeat": time.time(), **pulse()})
