@@ -43,7 +43,9 @@ def gradcheck(
         seed: of the directions and coordinates.
 
     Raises:
-        ValueError: nothing to differentiate, or the gradient does not have the shape of its argument.
+        ValueError: nothing to differentiate, no gradient in reverse mode and none given, or one that does not have the shape
+            of its argument.
+        TypeError: `fn` is no function.
 
     Example:
         >>> @jax.custom_vjp
@@ -53,6 +55,11 @@ def gradcheck(
         >>> print(gradcheck(lambda x: double(x).sum(), jnp.ones(3)).verdict("x"))
         wrong
     """
+    if not callable(fn):
+        raise TypeError(
+            f"fn must be a function of arrays, got {type(fn).__name__}: type nnw.gradcheck(fn, *args), "
+            "and session.gradcheck() for the gradients of a run."
+        )
     names = argument_names(fn, len(args))
     chosen = _chosen(args, names, argnums)
     leaves, structure = jax.tree.flatten(args)
@@ -83,14 +90,21 @@ def gradcheck(
 
     if grad is not None:
         _check_shapes(jax.eval_shape(lambda each: call(grad, each), tensors), args, names, chosen, weights)
-    function = make_function(
-        parts,
-        tensors,
-        [],
-        paths=[paths[k] for k in places],
-        names=("loss",),
-        gradient=None if grad is None else by_hand,
-    )
+    try:
+        function = make_function(
+            parts,
+            tensors,
+            [],
+            paths=[paths[k] for k in places],
+            names=("loss",),
+            gradient=None if grad is None else by_hand,
+        )
+    except ValueError as error:
+        if grad is not None or "everse-mode" not in str(error):
+            raise
+        raise ValueError(
+            f"fn has no gradient in reverse mode; one written by hand is checked as grad=. JAX says: {error}"
+        ) from None
     report = Check(function).run(tensors, tier=tier, coordinates=coordinates, seed=seed)
     notes = [f"no derivative with respect to {each}" for each in integers]
     if grad is not None and report.suspects:

@@ -268,7 +268,8 @@ class Dashboard:
                 if self._pacing.sees(place):
                     self._draw_card(card)
             self._show_legend()
-            self._echo.tell(standing(self._status, self._findings, self._controls.can), frame)
+            told = standing(self._status, self._findings, self._controls.can)
+            self._echo.tell(told, frame, ask=frame == self._pacing.asked)
         except Exception:
             self._controls.fail("A refresh")
 
@@ -298,7 +299,7 @@ class Dashboard:
         if not is_ours(content):
             return
         # an answer given while no cell runs does not say that clicks would arrive while one does
-        self._pacing.heard(content, busy=self._status.state in ("running", "compiling"))
+        self._pacing.heard(content, busy=self._status.state in ("running", "compiling"), now=self._clock())
         if content["kind"] == "over" and self._pacing.deserted:
             self.close()
         # the loop draws what came into view; when no loop runs, nobody else would

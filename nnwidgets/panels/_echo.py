@@ -28,12 +28,12 @@ class Echo(anywidget.AnyWidget):
     root = traitlets.Unicode("").tag(sync=True)
     standing = traitlets.Dict().tag(sync=True)
 
-    def tell(self, standing: dict[str, Any], frame: int) -> None:
-        """Say where the run stands; unless `frame` is 0, ask for an acknowledgement: what was sent before is drawn first."""
+    def tell(self, standing: dict[str, Any], frame: int, ask: bool = True) -> None:
+        """Say where the run stands; unless `frame` is 0, which frame this was, and whether to acknowledge that it is drawn."""
         if {**standing, "step": 0} != {**self.standing, "step": 0} or not frame:
             self.standing = standing
         if frame:
-            self.send({"kind": "frame", "frame": frame, "step": standing["step"]})
+            self.send({"kind": "frame", "frame": frame, "step": standing["step"], "ask": ask})
 
 
 def is_ours(content: Any) -> bool:

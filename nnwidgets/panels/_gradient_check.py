@@ -108,7 +108,9 @@ def headline_html(report: GradientReport) -> str:
     """The verdict with its causes and notes."""
     used = f"{report.examples} examples" if report.examples else "the whole batch"
     about = f"step {report.step:,}, {used}, {report.evaluations:,} evaluations, {number(report.seconds, 2)} s"
-    sign, kind = ("\u2713", "nnw-healthy") if report.ok else ("", "nnw-alarm" if _is_alarm(report) else "")
+    sign, kind = "", "nnw-alarm" if _is_alarm(report) else ""
+    if report.ok and report.checked:
+        sign, kind = "\u2713", "nnw-healthy"
     causes = [f"cause: {rule.sentence}" for rule in report.rules if rule.wrong]
     below = "".join(f"<div>{escape(note)}</div>" for note in (*causes, *report.notes))
     return (
@@ -127,9 +129,9 @@ def table_html(report: GradientReport, tensors: Sequence[TensorCheck], colours: 
     head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
     rows = "".join(_row(each, colour_of(each.path, colours)) for each in tensors)
     more = len(report.tensors) - len(tensors)
-    rest = (
-        f'<div class="nnw-note">and {more} more, all right: session.gradcheck() returns them</div>' if more > 0 else ""
-    )
+    # the suspects come first
+    right = ", all right" if report.checked and len(report.suspects) <= len(tensors) else ""
+    rest = f'<div class="nnw-note">and {more} more{right}: session.gradcheck() returns them</div>' if more > 0 else ""
     legend = (
         '<div class="nnw-note">bar: 1e-12 to 1; ticks at 1e-7 (as close as float64 gets), 1e-4 and 1e-2 (probably wrong). '
         "Own precision: the gradient as the model computes it, against float64. Seen from: the smallest relative error in one "
@@ -140,7 +142,8 @@ def table_html(report: GradientReport, tensors: Sequence[TensorCheck], colours: 
 
 def _row(tensor: TensorCheck, colour: str) -> str:
     bad = tensor.verdict in ("wrong", "non-finite")
-    words = "" if bad else tensor.words or (_kink_words(tensor) if tensor.slopes else "")
+    # its cause stands in the headline
+    words = "" if tensor.verdict == "wrong" else tensor.words or (_kink_words(tensor) if tensor.slopes else "")
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in tensor.shares.items())
     below = " \u00b7 ".join(part for part in (words, f"share of the gradient: {shares}" if shares else "") if part)
     return (

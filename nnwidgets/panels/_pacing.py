@@ -27,24 +27,30 @@ class View:
 class Pacing:
     """Back-pressure, as a state machine without a clock or a widget of its own.
 
-    A frame is outstanding until every view that can be seen has acknowledged it. No acknowledgement within `patience`
-    means that the browser's messages do not reach the kernel while it is busy, or that nobody looks: then frames go out
-    at the fixed rate 1 / `slow`, until an acknowledgement comes after all. A view that alone stays silent is forgotten
-    until it speaks. If only views aside can be seen, a frame goes out each `aside`. Times are seconds of any one steady
-    clock.
+    A frame that asks for an acknowledgement is outstanding until every view that can be seen has given it. None within
+    `patience` means that the browser's messages do not reach the kernel while it is busy, or that nobody looks: then frames go
+    out at the fixed rate 1 / `slow`, until an acknowledgement comes after all. A view that alone stays silent is forgotten
+    until it speaks. If only views aside can be seen, a frame goes out each `aside`. Of a browser that answered within `prompt`,
+    one frame in `one_in` asks: each message to the kernel makes JupyterLab show it as busy and idle again, for which it fetches
+    two icons and draws its status anew. Times are seconds of any one steady clock.
 
     Attributes:
         live: whether acknowledgements come while the kernel is busy; None before it is known.
         frame: the number of the newest frame sent.
+        asked: the number of the newest one that asks.
     """
 
     patience: float = 2.0
     slow: float = 0.5
     aside: float = 1.0
+    prompt: float = 0.1
+    one_in: int = 10
     live: bool | None = None
     frame: int = 0
+    asked: int = 0
     sent_at: float = float("-inf")
     views: dict[str, View] = field(default_factory=dict)
+    _prompt: bool = False
     _heard_any: bool = False
     _present: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
@@ -91,10 +97,12 @@ class Pacing:
         """Count a frame; its number."""
         self.frame += 1
         self.sent_at = now
+        if not (self.live and self._prompt) or self.frame - self.asked >= self.one_in:
+            self.asked = self.frame
         return self.frame
 
-    def heard(self, message: dict[str, Any], busy: bool = True) -> None:
-        """Take in what a browser said (see echo.js); `busy`: while a cell was running.
+    def heard(self, message: dict[str, Any], busy: bool = True, now: float = float("inf")) -> None:
+        """Take in what a browser said (see echo.js) at this time; `busy`: while a cell was running.
 
         A view is ``gone`` at once, and it is ``over`` with it some seconds later if its page and notebook are still there:
         after a page was loaded again, its views are new ones.
@@ -113,12 +121,14 @@ class Pacing:
             self._gone.clear()
             self._expected = False
         # a view that appears has nothing of the past to acknowledge
-        view = self.views.setdefault(name, View(acked=self.frame, aside=aside))
+        view = self.views.setdefault(name, View(acked=self.asked, aside=aside))
         if message["kind"] == "view":
             view.shown, view.cards = bool(message["shown"]), frozenset(message["cards"])
         elif message["kind"] == "ack":
             view.acked = max(view.acked, int(message["frame"]))
             self.live = True if busy else self.live
+            # the last of several views decides
+            self._prompt = now - self.sent_at <= self.prompt
 
     def sees(self, card: int) -> bool:
         """Whether a card may be on somebody's screen."""
@@ -129,12 +139,13 @@ class Pacing:
         if not self.frame:
             return False
         shown = [view for view in list(self.views.values()) if view.shown]
-        return any(view.acked < self.frame for view in shown) if shown else True
+        return any(view.acked < self.asked for view in shown) if shown else True
 
     def _give_up(self) -> None:
+        self._prompt = False
         shown = {name: view for name, view in self.views.copy().items() if view.shown}
-        if any(view.acked >= self.frame for view in shown.values()):
-            for name in [name for name, view in shown.items() if view.acked < self.frame]:
+        if any(view.acked >= self.asked for view in shown.values()):
+            for name in [name for name, view in shown.items() if view.acked < self.asked]:
                 self.views.pop(name, None)
         elif not self.live:
             # a browser that has been heard is slow, and not out of hearing

@@ -95,7 +95,8 @@ def speed_words(steps_per_second: float) -> str:
 
 def _cadence(status: Status) -> str:
     cadence = "; ".join(f"{kind}: {_each(every)}" for kind, every in (status.probe_every or {}).items())
-    return f"{cadence}. Watching may add the budget's share of a step, or 0.3 ms where that is more."
+    redraw = f"; a redraw takes {number(1e3 * status.redraw_seconds, 2)} ms of the run" if status.redraw_seconds else ""
+    return f"{cadence}. Watching may add the budget's share of a step, or 0.3 ms where that is more{redraw}."
 
 
 def _each(every: int) -> str:

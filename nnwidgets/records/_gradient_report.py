@@ -148,6 +148,11 @@ class GradientReport:
             each for each in self.tensors if each.verdict in ("wrong", "stopped", "surrogate", "non-finite", "unsure")
         )
 
+    @property
+    def checked(self) -> int:
+        """How many tensors there was something to check of: they reach the loss, and are neither empty nor complex."""
+        return sum(each.verdict not in ("unreached", "skipped") for each in self.tensors)
+
     def verdict(self, path: str) -> Verdict:
         """The verdict on one tensor.
 
@@ -179,8 +184,7 @@ class GradientReport:
         width = max((len(each.path) for each in self.tensors), default=0)
         shown = sorted(self.tensors, key=lambda each: each.verdict in ("ok", "unreached", "skipped"))[:40]
         for each in shown:
-            numbers = f"error {_short(each.error)}, own precision {_short(each.own_error)}"
-            yield f"  {each.path:<{width}}  {each.verdict:<10} {numbers}{'  ' + each.words if each.words else ''}"
+            yield f"  {each.path:<{width}}  {each.verdict:<10} {'  '.join(filter(None, (_numbers(each), each.words)))}".rstrip()
         if len(shown) < len(self.tensors):
             yield f"  and {len(self.tensors) - len(shown)} more"
         for rule in self.rules:
@@ -202,7 +206,7 @@ class GradientReport:
         counts = [(verdict, [t.path for t in self.tensors if t.verdict == verdict]) for verdict in MEANING]
         parts = [f"{len(paths)} {verdict}" for verdict, paths in counts if paths and verdict != "ok"]
         count, told = len(self.tensors), f" ({', '.join(parts)})" if parts else ""
-        right = sum(each.verdict not in ("unreached", "skipped") for each in self.tensors)
+        right = self.checked
         if suspects:
             told = f"{', '.join(parts)} of {count} tensor{'s' if count != 1 else ''}"
         elif not right:
@@ -227,6 +231,13 @@ def reading(error: float) -> str:
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     """JSON knows no tuples."""
     return {key: tuple(cast("list[Any]", each)) if isinstance(each, list) else each for key, each in values.items()}
+
+
+def _numbers(each: TensorCheck) -> str:
+    """The errors that are known; forward mode where rounding hides the differences."""
+    forward = each.forward_error if each.error is None else None
+    known = {"error": each.error, "forward mode": forward, "own precision": each.own_error}
+    return ", ".join(f"{name} {_short(value)}" for name, value in known.items() if value is not None)
 
 
 def _short(value: float | None) -> str:

@@ -40,6 +40,8 @@ class Status:
             0 while that kind is off.
         watching_share: seconds spent watching over the run's own seconds, so far.
         watching_seconds: seconds that watching added to a step, on average so far.
+        redraw_seconds: that the run loses by a redraw of the dashboard, the drawing in a browser beside it included; 0.0 before
+            it is known.
         multiplier: the learning-rate multiplier, 1.0 unless changed.
         pauses: the standing pause conditions, in words.
         reach: the first and the last step that `rewind` can go to; None where there is no going back.
@@ -54,6 +56,7 @@ class Status:
     probe_every: dict[str, int] | None = None
     watching_share: float = 0.0
     watching_seconds: float = 0.0
+    redraw_seconds: float = 0.0
     multiplier: float = 1.0
     pauses: tuple[str, ...] = ()
     reach: tuple[int, int] | None = None

@@ -84,11 +84,13 @@ class Attempts(Questions):
                 the unchanged run.
 
         Raises:
-            ValueError: there is no batch, or `steps` is not positive.
+            ValueError: there is no batch, or `steps` is no positive whole number.
             RuntimeError: the session is running.
         """
         from nnwidgets.gradchecks import has_own_rules
 
+        if not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ValueError(f"steps must be a whole number of at least 1, got {steps!r}: type session.diagnose(200).")
         watch, began = Stopwatch(), self.step
         with watch, self._standing_still("diagnose"):
             self.timeline.keep(self._here, pin=True)

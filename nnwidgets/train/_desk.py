@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -15,6 +16,7 @@ from nnwidgets.rules import FINAL_RULES, rank
 
 from ._compiles import compiles
 from ._controls import Controls
+from ._drawing_cost import DrawingCost
 from ._governor import Governor
 from ._pace import Pace
 from ._watcher import Watcher
@@ -60,7 +62,7 @@ class Desk:
         reach: Callable[[], tuple[int, int] | None] = lambda: None,
     ) -> None:
         self.history = History()
-        self.governor = Governor(budget)
+        self.governor, self.drawing = Governor(budget), DrawingCost()
         self.watcher = Watcher(probes, self.history, self.governor)
         self.controls = Controls()
         self.status = Status()
@@ -212,7 +214,9 @@ class Desk:
         seconds = time.perf_counter() - started
         if self.governor.budget:
             self.pace.end_step(step, seconds)
-        self.governor.end_step(seconds)
+        own = self.governor.end_step(seconds)
+        if own is not None:
+            self.drawing.step(started + seconds, own)
 
     def _note_compiles(self, step: int) -> None:
         """What a step compiled; one that compiled nothing is not noted."""
@@ -230,7 +234,7 @@ class Desk:
         force, self._obeyed = force or self._obeyed, False
         changed = state is not None and state != self.status.state
         asked = force or changed or self.status.state == "paused"
-        if not asked and not (self.governor.due("redraw") and self.dashboard.due(time.perf_counter())):
+        if not asked and not self._may_redraw(time.perf_counter()):
             return self._keep()
         started = time.perf_counter()
         self.status = replace(
@@ -242,16 +246,24 @@ class Desk:
         )
         sent = self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
         seconds = time.perf_counter() - started
+        if sent:
+            self.drawing.sent(started, running=self.running and self.status.state != "paused")
         if force or changed:
             # an answer to the user, or the news of a state: these come seldom, and the run is not to pay for them with a
             # dashboard that stands still afterwards
             self.governor.set_aside(seconds)
             if sent:
-                self.governor.learn("redraw", seconds)
+                self.governor.learn("redraw", seconds + self.drawing.seconds)
         elif self.status.state != "paused":
             # while the run stands still a redraw costs it nothing
-            self.governor.charge("redraw", seconds, measured=sent)
+            self.governor.charge("redraw", seconds, measured=sent, beside=self.drawing.seconds if sent else 0.0)
         return self._keep()
+
+    def _may_redraw(self, now: float) -> bool:
+        """Whether a frame can be paid for, the browser has drawn the last one, and none has to wait to be measured."""
+        if not (self.governor.due("redraw") and self.dashboard.due(now)):
+            return False
+        return math.isinf(self.governor.budget) or not self.drawing.rests(now)
 
     def _keep(self) -> None:
         """Renew the picture that stays in the notebook: seldom during a run, which pays for it, else when it has changed."""
@@ -272,6 +284,7 @@ class Desk:
             probe_every={kind: self.watcher.every(payer) for kind, payer in self.kinds.items()},
             watching_share=self.governor.watching_share,
             watching_seconds=self.governor.spent_seconds / max(self.governor.steps, 1),
+            redraw_seconds=self.governor.cost("redraw"),
             multiplier=self.controls.multiplier,
         )
 

@@ -86,18 +86,21 @@ class Governor:
         newest.append(seconds)
         self._costs[kind] = statistics.median(newest)
 
-    def charge(self, kind: str, seconds: float, measured: bool = True) -> None:
+    def charge(self, kind: str, seconds: float, measured: bool = True, beside: float = 0.0) -> None:
         """Book a look. With `measured`, its seconds also become evidence for what the next one will cost.
 
-        A look that took more than twice as long as usual was interrupted by something else: the excess is nobody's.
+        A look that took more than twice as long as usual was interrupted by something else: the excess is nobody's. `beside`
+        are seconds by which it lengthens steps without being a part of them.
         """
         self._aside += seconds
+        seconds += beside
         if measured:
             self.learn(kind, seconds)
             seconds = min(seconds, _USUAL * self._costs[kind]) if kind in self._looked else 0.0
             self._looked.add(kind)
         if self._started:
             self.spent_seconds += seconds
+            self.run_seconds = max(self.run_seconds - beside, 0.0)
             self._owe(kind, seconds)
 
     def charge_all(self, seconds: float) -> None:
@@ -115,14 +118,18 @@ class Governor:
         """What was booked since the last step, while the run stood still, is no part of the next one."""
         self._aside = 0.0
 
-    def end_step(self, seconds: float) -> None:
-        """Book a step that took this long on the clock, what was booked within it included."""
+    def end_step(self, seconds: float) -> float | None:
+        """Book a step that took this long on the clock, what was booked within it included.
+
+        Returns:
+            the step's own seconds; None of the first one, which compiles.
+        """
         entered = time.perf_counter()
         own = max(seconds - self._aside, 0.0)
         self._aside = 0.0
         if not self._started:
             self._started = True
-            return
+            return None
         self.steps += 1
         self.run_seconds += own
         self._recent.append(own)
@@ -132,6 +139,7 @@ class Governor:
             self._pay_in(_PAID_OUT * self.allowance)
         if self.budget:
             self.charge_all(time.perf_counter() - entered)
+        return own
 
     def cost(self, kind: str) -> float:
         """What one look of this kind costs, in seconds: the median of the newest measurements; 0.0 before the first."""
@@ -177,13 +185,20 @@ class Governor:
             self._overhead += seconds
 
     def _pay_in(self, seconds: float) -> None:
-        """Share out what is left of a step's allowance; a bank holds no more than two looks: nothing is hoarded."""
+        """Share out what is left of a step's allowance; a bank holds no more than two looks: nothing is hoarded.
+
+        What the other kinds have no use for goes to the redraw, of which alone nobody is told that it comes at every k-th step.
+        """
         left = max(seconds - self._overhead, 0.0)
         self._overhead = max(self._overhead - seconds, 0.0)
         whole = sum(_SHARES.get(kind, 0.1) for kind in self._bank)
+        spare = 0.0
         for kind, saved in self._bank.items():
             income = left * _SHARES.get(kind, 0.1) / whole
             self._bank[kind] = min(saved + income, max(2 * self.cost(kind), income))
+            spare += saved + income - self._bank[kind]
+        if "redraw" in self._bank:
+            self._bank["redraw"] = min(self._bank["redraw"] + spare, max(2 * self.cost("redraw"), spare))
 
     def _part(self, kind: str) -> float:
         return _SHARES.get(kind, 0.1) / sum(_SHARES.get(other, 0.1) for other in self._bank)

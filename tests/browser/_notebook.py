@@ -81,7 +81,8 @@ class Notebook:
 
     def wait_for_end(self, cell: int, timeout: float = PATIENCE) -> None:
         """Wait until a started cell has ended, with an error or without."""
-        self.page.wait_for_function("index => window.ended[index]", arg=cell, timeout=timeout * 1000)
+        # a question at every frame of the page would make it draw sixty a second
+        self.page.wait_for_function("index => window.ended[index]", arg=cell, timeout=timeout * 1000, polling=200)
 
     def run(self, cell: int, timeout: float = PATIENCE) -> str:
         """Run a cell to its end and return its text."""

@@ -123,10 +123,14 @@ def test_a_long_run_does_not_grow_whether_its_tab_is_hidden_or_seen(
     notebook: Notebook, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = f"""process, rss, ends = psutil.Process(), [], time.time() + {4.5 * SECONDS}
+kinds, pacing, first = [], session.dashboard._pacing, session.dashboard._pacing.frame
+hear = pacing.heard
+pacing.heard = lambda message, **more: (kinds.append(message["kind"]), hear(message, **more))
 while time.time() < ends:
     rss.append(process.memory_info().rss)
     session.run(400)"""
-    notebook.open([SETUP, "session = build()\nsession.run(3000)\nsession", run, "print(rss)"])
+    notebook.open([SETUP, "session = build()\nsession.run(3000)\nsession", run, "print(rss)",
+        "print(json.dumps([pacing.frame - first, kinds.count('ack')]))"])  # fmt: skip
     for cell in (0, 1):
         notebook.run(cell)
     page, meter = notebook.page, Meter(notebook)
@@ -146,8 +150,11 @@ while time.time() < ends:
     page.wait_for_function(f"() => ({STEP})() > {read['hidden'][-1]['step']}", timeout=5_000)
     notebook.wait_for(2, timeout=120 + 2 * SECONDS)
     rss = json.loads(notebook.run(3))
+    frames, answers = json.loads(notebook.run(4))
     with capsys.disabled():
-        print("\n", read, rss[:: max(1, len(rss) // 6)], sep="\n")
+        print("\n", read, rss[:: max(1, len(rss) // 6)], (frames, answers), sep="\n")
+    # each answer has JupyterLab draw the kernel's state anew, twice; two views answer, the status bar's and the dashboard's
+    assert 0 < answers < 0.5 * frames
     assert read["seen"][0]["step"] < read["seen"][-1]["step"]
     for state, readings in read.items():
         begin, end = readings[0], readings[-1]

@@ -158,6 +158,36 @@ def test_a_function_without_a_floating_result() -> None:
         gradcheck(lambda x: x**2, X, grad=lambda x: 2 * x)
 
 
+def test_what_cannot_be_differentiated_says_what_to_type() -> None:
+    with pytest.raises(
+        TypeError, match=r"fn must be a function of arrays, got int: type nnw\.gradcheck\(fn, \*args\), and"
+    ):
+        gradcheck(3, X)  # pyright: ignore[reportArgumentType]
+
+    def doubled(x: jax.Array) -> jax.Array:
+        return jax.lax.while_loop(lambda y: y.sum() < 100, lambda y: 2 * y, x).sum()
+
+    with pytest.raises(
+        ValueError, match=r"^fn has no gradient in reverse mode; one .* is checked as grad=\. JAX says: Rev"
+    ):
+        gradcheck(doubled, np.ones(4, np.float32))
+    assert gradcheck(doubled, np.ones(4, np.float32), grad=lambda x: 32 * jnp.ones(4)).verdict("x") == "ok"
+    with pytest.raises(ValueError, match=r"^fn's own"):
+        gradcheck(lambda x: jax.lax.cond(x.sum() > 0, lambda: own(), lambda: 0.0), X)
+
+
+def own() -> float:
+    raise ValueError("fn's own")
+
+
+def test_the_text_holds_what_is_known() -> None:
+    """Where rounding hides the differences, what forward mode says; nothing where nothing was compared."""
+    report = gradcheck(lambda x, unused: 1e8 + 1e-6 * x[0] + 0 * x.sum(), np.ones(4, np.float64), Y)
+    assert [each.verdict for each in report.tensors] == ["ok", "unreached"]
+    first, other = (line.split() for line in str(report).splitlines()[1:3])
+    assert first[:4] == ["x", "ok", "forward", "mode"] and "error" not in first and other == ["unused", "unreached"]
+
+
 def test_arguments_without_a_name_have_numbers() -> None:
     report = gradcheck(lambda *arrays: sum(each.sum() for each in arrays), X, Y, tier="quick")
     assert [each.path for each in report.tensors] == ["0", "1"]

@@ -44,6 +44,16 @@ def test_only_what_is_wrong_is_red():
     assert "nnw-healthy" in text
 
 
+def test_only_what_was_checked_is_called_right():
+    text = texts(shown(GradientReport((TensorCheck("w", (2,), "unreached"),))).widget)
+    assert "nothing was checked (1 unreached)" in text and "nnw-healthy" not in text and "\u2713" not in text
+    right, wrong = (tuple(TensorCheck(f"w{k}", (2,), verdict) for k in range(70)) for verdict in ("ok", "wrong"))
+    assert "and 10 more, all right: session.gradcheck() returns them" in texts(shown(GradientReport(right)).widget)
+    assert "and 10 more: session.gradcheck() returns them" in texts(shown(GradientReport(wrong)).widget)
+    words = "the loss itself is NaN or infinite"
+    assert words in texts(shown(GradientReport((TensorCheck("w", (2,), "non-finite", words=words),))).widget)
+
+
 def test_the_picture_is_that_of_the_chosen_tensor():
     panel = shown(gradient_report())
     chosen = next(each for each in all_widgets(panel.widget) if isinstance(each, ipywidgets.Dropdown))

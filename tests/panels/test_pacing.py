@@ -60,6 +60,53 @@ def test_an_answer_while_no_cell_runs_does_not_say_that_clicks_arrive_while_one_
     assert pacing.due(2.1, 0.1)
 
 
+def test_a_browser_that_answers_at_once_is_asked_once_in_ten_frames():
+    pacing = Pacing()
+    pacing.heard(view())
+    assert pacing.sent(0.0) == pacing.asked == 1
+    # no answer within 0.1 s: asked again
+    pacing.heard(ack(1), now=0.3)
+    assert pacing.sent(0.4) == pacing.asked == 2
+    pacing.heard(ack(2), now=0.45)
+    for frame in range(3, 12):
+        assert pacing.due(0.2 * frame, 0.1)
+        assert pacing.sent(0.2 * frame) == frame and pacing.asked == 2
+    assert pacing.sent(2.4) == pacing.asked == 12
+    assert not pacing.due(2.6, 0.1)
+    pacing.heard(ack(12), now=2.49)
+    pacing.sent(2.6)
+    assert pacing.asked == 12
+    # a view that comes now has nothing to answer
+    pacing.heard(view("b"))
+    assert pacing.due(2.8, 0.1)
+
+
+def test_of_several_views_the_last_answer_decides_whether_all_frames_ask():
+    pacing = Pacing()
+    pacing.heard(view("quick"))
+    pacing.heard(view("slow"))
+    pacing.sent(0.0)
+    pacing.heard(ack(1, "quick"), now=0.02)
+    pacing.heard(ack(1, "slow"), now=0.5)
+    assert pacing.sent(0.6) == pacing.asked == 2
+
+
+def test_a_browser_that_falls_silent_is_asked_at_each_frame_again():
+    pacing = Pacing(one_in=2)
+    pacing.heard(view())
+    pacing.sent(0.0)
+    pacing.heard(ack(1), now=0.01)
+    pacing.sent(0.1)
+    assert pacing.sent(0.2) == pacing.asked == 3
+    assert not pacing.due(2.1, 0.1) and pacing.due(2.2, 0.1)
+    assert pacing.sent(2.2) == pacing.asked == 4
+    # not while no cell runs either: how prompt it is then says nothing of a busy kernel
+    idle = Pacing(live=False)
+    idle.heard(ack(1), busy=False, now=0.0)
+    idle.sent(0.0)
+    assert idle.sent(0.5) == idle.asked == 2
+
+
 def test_nothing_goes_to_a_hidden_tab_and_it_draws_on_return():
     pacing = Pacing()
     pacing.heard(view(shown=False))

@@ -75,6 +75,12 @@ def test_a_healthy_program_has_nothing_red_and_trains_the_same_bits() -> None:
     assert report.notices == ()
 
 
+@pytest.mark.parametrize("steps", [0, -3, 2.5, "many", None])
+def test_no_number_of_steps_says_what_to_type(steps: Any) -> None:
+    with pytest.raises(ValueError, match=rf"at least 1, got {steps!r}: type session\.diagnose\(200\)\.$"):
+        session().diagnose(steps)
+
+
 def test_a_wrong_loss_is_named_before_the_first_step_and_another_one_tried() -> None:
     made = session(twice, optax.sgd(0.3))
     made.objective.alternatives = {"logits": session().objective}

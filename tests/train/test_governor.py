@@ -137,3 +137,29 @@ def test_off_and_without_limit() -> None:
 def test_a_budget_is_a_share(budget: float) -> None:
     with pytest.raises(ValueError, match=r"such as 0.05 for 5 %, 0 for off, or math.inf; got"):
         Governor(budget)
+
+
+def test_what_a_look_takes_from_the_steps_beside_it_is_booked_and_no_time_of_the_runs_own() -> None:
+    """A redraw of 1 ms whose drawing makes the next step 19 ms longer."""
+    governor, redraws, longer = Governor(0.05), 0, 0.0
+    governor.join("redraw")
+    for _ in range(4000):
+        governor.begin_step()
+        extra, longer, due = longer, 0.0, governor.due("redraw")
+        if due:
+            governor.charge("redraw", 0.001, beside=0.019)
+            redraws, longer = redraws + 1, 0.019
+        governor.end_step(0.01 + extra + 0.001 * due)
+    assert governor.cost("redraw") == pytest.approx(0.02)
+    # 9 tenths of 5 % of 10 ms pay for 20 ms at about every 45th step
+    assert redraws == pytest.approx(4000 / 45, rel=0.1)
+    assert governor.run_seconds == pytest.approx(0.01 * 4000, rel=0.01)
+    assert governor.watching_share == pytest.approx(0.045, rel=0.1) and governor.kept
+
+
+def test_the_redraw_has_what_the_other_kinds_do_not_need() -> None:
+    """Statistics could have three tenths of the allowance, 1.35 ms a step, and take 0.1 ms of it."""
+    governor, made = watched(0.05, 0.1, {"redraw": 0.03, "statistics": 0.0001})
+    assert made["statistics"] == 1999
+    assert made["redraw"] == pytest.approx(2000 * (0.0045 - 0.0001) / 0.03, rel=0.05)
+    assert governor.kept

@@ -112,7 +112,7 @@ export class Dashboard {
       return;
     }
     this.standing = { ...this.standing, step: message.step };
-    if (this.watched) {
+    if (this.watched && message.ask) {
       this.model.send({ kind: 'ack', id: WATCHER, frame: message.frame });
     }
     this._changed.emit();

@@ -1,6 +1,6 @@
-// Acknowledges each frame once it is on the screen, and says what of the dashboard can be seen.
+// Acknowledges the frames that ask for it once they are on the screen, and says what of the dashboard can be seen.
 // to Python:   {kind: "view", id, shown, cards}   {kind: "ack", id, frame}   {kind: "gone", id}   {kind: "over", id}
-// from Python: {kind: "frame", frame, step}
+// from Python: {kind: "frame", frame, step, ask}
 // to JupyterLab's extension, as events of the document: "nnwidgets:dashboard" and "nnwidgets:gone", each with the model in its
 // detail; from it: "nnwidgets:who", to be told of all again.
 
@@ -158,7 +158,7 @@ function render({ model, el }) {
     waiting = 0;
   };
   const asked = (/** @type {any} */ message) => {
-    if (message.kind !== "frame") return;
+    if (message.kind !== "frame" || !message.ask) return;
     waiting = message.frame;
     cancelAnimationFrame(drawing);
     clearTimeout(pause);

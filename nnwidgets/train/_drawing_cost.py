@@ -1,0 +1,69 @@
+"""What drawing a dashboard takes from the run beside it, where browser, server and run share the cores of one machine."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+
+# Seconds after a frame was sent in which it may still be drawn: longer than it takes to be acknowledged.
+_DRAWN = 0.2
+# Frames, and seconds of steps made alone, that a measurement takes; of the latter no more than so many are remembered.
+_FRAMES, _ALONE, _MOST_ALONE = 5, 0.1, 2.0
+# Seconds between two measurements for which frames are held back.
+_EVERY = 5.0
+
+
+class DrawingCost:
+    """By how much the steps after a frame are longer than those that were made alone, measured in the run itself.
+
+    Frames may come so often that no step is ever made alone: then, every five seconds, the next one has to wait for some.
+
+    Attributes:
+        seconds: that a frame takes from the run, the median of the newest measurements; 0.0 before the first.
+
+    Example:
+        >>> cost = DrawingCost()
+        >>> for frame in range(6):
+        ...     cost.sent(float(frame))
+        ...     for step in range(20):
+        ...         cost.step(frame + 0.05 * (step + 1), 0.05 if step > 1 else 0.06)
+        >>> round(cost.seconds, 3)
+        0.02
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._measured: deque[float] = deque(maxlen=5)
+        self._sent_at = self._measured_at = -math.inf
+        self._frames = 0
+        # their seconds, and how many
+        self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
+
+    def sent(self, now: float, *, running: bool = True) -> None:
+        """A frame is sent at this time; while the run stands still it takes nothing."""
+        if running:
+            self._measure(now)
+            self._frames += 1
+        self._sent_at = now
+
+    def step(self, ended: float, own: float) -> None:
+        """A step ended at this time that took so many seconds of the run's own."""
+        sums = self._alone if ended - own - self._sent_at >= _DRAWN else self._beside
+        sums[0] += own
+        sums[1] += 1
+        if self._alone[0] > _MOST_ALONE:
+            self._alone = [each / 2 for each in self._alone]
+
+    def rests(self, now: float) -> bool:
+        """Whether the next frame has to wait, for steps that are made alone."""
+        return self._frames >= _FRAMES and self._alone[0] < _ALONE and now - self._measured_at >= _EVERY
+
+    def _measure(self, now: float) -> None:
+        if self._frames < _FRAMES or self._alone[0] < _ALONE:
+            return
+        seconds, count = self._beside
+        self._measured.append((seconds - count * self._alone[0] / self._alone[1]) / self._frames)
+        self.seconds = max(statistics.median(self._measured), 0.0)
+        self._measured_at, self._frames = now, 0
+        self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
