@@ -91,6 +91,11 @@ class Dashboard:
         """Whether somebody may be looking at it now."""
         return self._widget is not None and _comms.has_front_end(self._echo) and self._pacing.viewed
 
+    @property
+    def answer_seconds(self) -> float:
+        """What the browser took to draw and acknowledge, the last time it was asked; infinite where it was not heard."""
+        return self._pacing.answer
+
     def due(self, now: float) -> bool:
         """Whether a refresh would send something; `now` is `time.perf_counter()`."""
         return self.viewed and self._pacing.due(now, max(0.1, self.min_interval))
@@ -252,7 +257,8 @@ class Dashboard:
         if self.reading:
             self._widget.add_class("nnw-reading")
         _comms.reach_busy_kernel(_comms.all_widgets(self._widget))
-        self._redraw()
+        # JupyterLab's status bar may have spoken before a view of the cards could
+        self._redraw(unseen=True)
 
     def _steer(self, command: Command) -> None:
         # whoever is heard while a cell runs will be heard again, however late the browser's answers to frames come
@@ -260,12 +266,12 @@ class Dashboard:
             self._pacing.live = True
         self._send(command)
 
-    def _draw(self, frame: int = 0) -> None:
+    def _draw(self, frame: int = 0, unseen: bool = False) -> None:
         try:
             self._controls.reading = self.reading
             self._controls.show(self._status, self.live)
             for place, card in enumerate(self._cards):
-                if self._pacing.sees(place):
+                if unseen or self._pacing.sees(place):
                     self._draw_card(card)
             self._show_legend()
             told = standing(self._status, self._findings, self._controls.can)
@@ -279,11 +285,11 @@ class Dashboard:
         version = (self.history.version, *map(id, self._findings), *map(id, self._notices))
         card.draw(self.history, self._findings, version, force=force)
 
-    def _redraw(self) -> None:
+    def _redraw(self, unseen: bool = False) -> None:
         """Draw what is out of date; for callbacks."""
         with self._drawing(wait=1.0) as free:
             if free:
-                self._draw()
+                self._draw(unseen=unseen)
 
     def _redraw_one(self, card: Card) -> Callable[[], None]:
         def redraw() -> None:

@@ -38,6 +38,7 @@ class Pacing:
         live: whether acknowledgements come while the kernel is busy; None before it is known.
         frame: the number of the newest frame sent.
         asked: the number of the newest one that asks.
+        answer: seconds that the newest acknowledgement took; infinite where none came.
     """
 
     patience: float = 2.0
@@ -48,9 +49,9 @@ class Pacing:
     live: bool | None = None
     frame: int = 0
     asked: int = 0
+    answer: float = float("inf")
     sent_at: float = float("-inf")
     views: dict[str, View] = field(default_factory=dict)
-    _prompt: bool = False
     _heard_any: bool = False
     _present: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
@@ -97,7 +98,7 @@ class Pacing:
         """Count a frame; its number."""
         self.frame += 1
         self.sent_at = now
-        if not (self.live and self._prompt) or self.frame - self.asked >= self.one_in:
+        if not (self.live and self.answer <= self.prompt) or self.frame - self.asked >= self.one_in:
             self.asked = self.frame
         return self.frame
 
@@ -128,7 +129,7 @@ class Pacing:
             view.acked = max(view.acked, int(message["frame"]))
             self.live = True if busy else self.live
             # the last of several views decides
-            self._prompt = now - self.sent_at <= self.prompt
+            self.answer = now - self.sent_at
 
     def sees(self, card: int) -> bool:
         """Whether a card may be on somebody's screen."""
@@ -142,7 +143,7 @@ class Pacing:
         return any(view.acked < self.asked for view in shown) if shown else True
 
     def _give_up(self) -> None:
-        self._prompt = False
+        self.answer = float("inf")
         shown = {name: view for name, view in self.views.copy().items() if view.shown}
         if any(view.acked >= self.asked for view in shown.values()):
             for name in [name for name, view in shown.items() if view.acked < self.asked]:

@@ -247,7 +247,8 @@ class Desk:
         sent = self.dashboard.refresh(self.status, self.findings, self.notices, force=force or changed)
         seconds = time.perf_counter() - started
         if sent:
-            self.drawing.sent(started, running=self.running and self.status.state != "paused")
+            running = self.running and self.status.state != "paused"
+            self.drawing.sent(started, self.dashboard.answer_seconds, running=running)
         if force or changed:
             # an answer to the user, or the news of a state: these come seldom, and the run is not to pay for them with a
             # dashboard that stands still afterwards

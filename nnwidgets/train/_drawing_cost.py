@@ -6,8 +6,8 @@ import math
 import statistics
 from collections import deque
 
-# Seconds after a frame was sent in which it may still be drawn: longer than it takes to be acknowledged.
-_DRAWN = 0.2
+# How long a frame may still be drawn after it was sent: seconds, or so many times what it takes to be acknowledged.
+_DRAWN, _ANSWERS = 0.2, 4
 # Frames, and seconds of steps made alone, that a measurement takes; of the latter no more than so many are remembered.
 _FRAMES, _ALONE, _MOST_ALONE = 5, 0.1, 2.0
 # Seconds between two measurements for which frames are held back.
@@ -35,21 +35,27 @@ class DrawingCost:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._measured: deque[float] = deque(maxlen=5)
-        self._sent_at = self._measured_at = -math.inf
+        self._drawn_at = self._measured_at = -math.inf
         self._frames = 0
         # their seconds, and how many
         self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
 
-    def sent(self, now: float, *, running: bool = True) -> None:
-        """A frame is sent at this time; while the run stands still it takes nothing."""
+    def sent(self, now: float, answer: float = math.inf, *, running: bool = True) -> None:
+        """A frame is sent.
+
+        Args:
+            now: the time.
+            answer: seconds that the browser takes to draw and acknowledge, as far as that is known; else infinite.
+            running: whether the run goes on; while it stands still, a frame takes nothing from it.
+        """
         if running:
             self._measure(now)
             self._frames += 1
-        self._sent_at = now
+        self._drawn_at = now + (max(_DRAWN, _ANSWERS * answer) if math.isfinite(answer) else _DRAWN)
 
     def step(self, ended: float, own: float) -> None:
         """A step ended at this time that took so many seconds of the run's own."""
-        sums = self._alone if ended - own - self._sent_at >= _DRAWN else self._beside
+        sums = self._alone if ended - own >= self._drawn_at else self._beside
         sums[0] += own
         sums[1] += 1
         if self._alone[0] > _MOST_ALONE:

@@ -141,6 +141,19 @@ def test_after_the_run_what_comes_into_sight_draws_itself(dashboard, healthy):
     assert dashboard._cards[0].panel._smooth.x.max() == 130
 
 
+def test_all_cards_are_drawn_at_first_though_the_status_bar_spoke_before_they_could(healthy, monkeypatch):
+    dashboard = Dashboard(healthy, print)
+    bar = {"shown": True, "cards": [], "aside": True}
+    monkeypatch.setattr(_comms, "reach_busy_kernel", lambda _: heard(dashboard, "view", **bar))
+    assert dashboard.widget is not None
+    assert dashboard._cards[0].panel._smooth.x.max() == 120
+    # from then on only those in sight are
+    record(healthy, range(121, 131))
+    dashboard._redraw()
+    assert dashboard._cards[0].panel._smooth.x.max() == 120
+    dashboard.close()
+
+
 def test_a_closed_card_is_not_drawn_until_it_is_opened(dashboard, healthy):
     card = dashboard._cards[0]
     card._title.click()

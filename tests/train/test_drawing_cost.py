@@ -66,6 +66,19 @@ def test_one_that_stands_still_measures_nothing() -> None:
     assert cost.seconds > 0.03
 
 
+def test_a_browser_that_is_slow_draws_for_longer() -> None:
+    """A frame that takes half a second to be acknowledged, and 0.1 s of the run's in its first second."""
+    cost, now, sent = DrawingCost(), 0.0, -1e9
+    while now < 60:
+        own = 0.011 if now - sent < 1.0 else 0.01
+        now += own
+        cost.step(now, own)
+        if now - sent >= 1.0 and not cost.rests(now):
+            cost.sent(now, 0.5)
+            sent = now
+    assert cost.seconds == pytest.approx(0.1, rel=0.15)
+
+
 def test_before_anything_was_drawn_beside_it_nothing_has_to_wait() -> None:
     cost = DrawingCost()
     assert cost.seconds == 0.0 and not cost.rests(0.0)
