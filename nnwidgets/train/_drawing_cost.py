@@ -8,10 +8,10 @@ from collections import deque
 
 # How long a frame may still be drawn after it was sent: seconds, or so many times what it takes to be acknowledged.
 _DRAWN, _ANSWERS = 0.2, 4
-# Frames, and seconds of steps made alone, that a measurement takes; of the latter no more than so many are remembered.
-_FRAMES, _ALONE, _MOST_ALONE = 5, 0.1, 2.0
-# Seconds between two measurements for which frames are held back.
-_EVERY = 5.0
+# Frames, and seconds of steps made alone, that a measurement takes.
+_FRAMES, _ALONE = 5, 0.1
+# Seconds between two measurements for which frames are held back, and without a frame after which one begins anew.
+_EVERY, _LONG = 5.0, 5.0
 
 
 class DrawingCost:
@@ -36,9 +36,7 @@ class DrawingCost:
         self.seconds = 0.0
         self._measured: deque[float] = deque(maxlen=5)
         self._drawn_at = self._measured_at = -math.inf
-        self._frames = 0
-        # their seconds, and how many
-        self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
+        self._begin()
 
     def sent(self, now: float, answer: float = math.inf, *, running: bool = True) -> None:
         """A frame is sent.
@@ -48,6 +46,9 @@ class DrawingCost:
             answer: seconds that the browser takes to draw and acknowledge, as far as that is known; else infinite.
             running: whether the run goes on; while it stands still, a frame takes nothing from it.
         """
+        if now - self._drawn_at > _LONG:
+            # nobody looked, and steps may have become others
+            self._begin()
         if running:
             self._measure(now)
             self._frames += 1
@@ -58,8 +59,6 @@ class DrawingCost:
         sums = self._alone if ended - own >= self._drawn_at else self._beside
         sums[0] += own
         sums[1] += 1
-        if self._alone[0] > _MOST_ALONE:
-            self._alone = [each / 2 for each in self._alone]
 
     def rests(self, now: float) -> bool:
         """Whether the next frame has to wait, for steps that are made alone."""
@@ -71,5 +70,10 @@ class DrawingCost:
         seconds, count = self._beside
         self._measured.append((seconds - count * self._alone[0] / self._alone[1]) / self._frames)
         self.seconds = max(statistics.median(self._measured), 0.0)
-        self._measured_at, self._frames = now, 0
+        self._measured_at = now
+        self._begin()
+
+    def _begin(self) -> None:
+        self._frames = 0
+        # steps: their seconds, and how many
         self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]

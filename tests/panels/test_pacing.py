@@ -102,8 +102,8 @@ def test_a_browser_that_falls_silent_is_asked_at_each_frame_again():
     assert pacing.sent(2.2) == pacing.asked == 4
     # not while no cell runs either: how prompt it is then says nothing of a busy kernel
     idle = Pacing(live=False)
-    idle.heard(ack(1), busy=False, now=0.0)
     idle.sent(0.0)
+    idle.heard(ack(1), busy=False, now=0.01)
     assert idle.sent(0.5) == idle.asked == 2
 
 

@@ -11,15 +11,15 @@ from nnwidgets.train._drawing_cost import DrawingCost
 
 
 def run(
-    cost: DrawingCost, seconds: float, step: float, interval: float, taken: Callable[[float], float]
+    cost: DrawingCost, seconds: float, step: float, interval: float, taken: Callable[[float], float], now: float = 0.0
 ) -> list[float]:
     """Steps and frames, one each `interval` unless it has to wait; `taken` by a frame from a step so long after it.
 
     Returns:
         when each frame was sent.
     """
-    now, sent = 0.0, [-1e9]
-    while now < seconds:
+    ends, sent = now + seconds, [-1e9]
+    while now < ends:
         own = step + taken(now - sent[-1])
         now += own
         cost.step(now, own)
@@ -49,11 +49,18 @@ def test_a_frame_that_takes_nothing_costs_nothing() -> None:
     assert 0 <= cost.seconds < 0.002
 
 
-def test_steps_that_become_longer_for_good_are_not_put_down_to_frames() -> None:
+def test_steps_that_became_longer_while_nobody_looked_are_not_put_down_to_frames() -> None:
     cost = DrawingCost()
-    run(cost, 30.0, 0.002, 0.1, lambda since: 0.0)
-    step = iter(range(100_000))
-    run(cost, 30.0, 0.002, 0.1, lambda since: 0.002 if next(step) > 5000 else 0.0)
+    run(cost, 6.0, 0.002, 0.1, lambda _: 0.0)
+    run(cost, 60.0, 0.002, 1e9, lambda _: 0.0, now=6.0)
+    run(cost, 3.0, 0.004, 0.1, lambda _: 0.0, now=66.0)
+    assert len(cost._measured) >= 2 and max(cost._measured) < 0.002
+
+
+def test_steps_that_become_longer_while_they_are_looked_at_are_put_down_to_frames_once_at_most() -> None:
+    cost = DrawingCost()
+    run(cost, 8.0, 0.002, 0.1, lambda _: 0.0)
+    run(cost, 20.0, 0.004, 0.1, lambda _: 0.0, now=8.0)
     assert cost.seconds < 0.002
 
 
