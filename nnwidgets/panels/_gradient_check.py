@@ -129,8 +129,8 @@ def table_html(report: GradientReport, tensors: Sequence[TensorCheck], colours: 
     head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
     rows = "".join(_row(each, colour_of(each.path, colours)) for each in tensors)
     more = len(report.tensors) - len(tensors)
-    # the suspects come first
-    right = ", all right" if report.checked and len(report.suspects) <= len(tensors) else ""
+    # the suspects come first, and what was not checked last
+    right = ", all right" if report.checked == len(report.tensors) and len(report.suspects) <= len(tensors) else ""
     rest = f'<div class="nnw-note">and {more} more{right}: session.gradcheck() returns them</div>' if more > 0 else ""
     legend = (
         '<div class="nnw-note">bar: 1e-12 to 1; ticks at 1e-7 (as close as float64 gets), 1e-4 and 1e-2 (probably wrong). '

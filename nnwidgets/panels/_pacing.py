@@ -38,7 +38,7 @@ class Pacing:
         live: whether acknowledgements come while the kernel is busy; None before it is known.
         frame: the number of the newest frame sent.
         asked: the number of the newest one that asks.
-        answer: seconds that the newest acknowledgement took; infinite where none came.
+        answer: seconds that the newest one took to be acknowledged, as far as that is known; infinite where none is.
     """
 
     patience: float = 2.0
@@ -51,6 +51,7 @@ class Pacing:
     asked: int = 0
     answer: float = float("inf")
     sent_at: float = float("-inf")
+    asked_at: float = float("-inf")
     views: dict[str, View] = field(default_factory=dict)
     _heard_any: bool = False
     _present: set[str] = field(default_factory=set)
@@ -91,7 +92,7 @@ class Pacing:
         if self._outstanding():
             if since < (self.slow if self.live is False else self.patience):
                 return False
-            self._give_up()
+            self._give_up(now)
         return since >= (max(interval, self.slow) if self.live is False else interval)
 
     def sent(self, now: float) -> int:
@@ -99,7 +100,7 @@ class Pacing:
         self.frame += 1
         self.sent_at = now
         if not (self.live and self.answer <= self.prompt) or self.frame - self.asked >= self.one_in:
-            self.asked = self.frame
+            self.asked, self.asked_at = self.frame, now
         return self.frame
 
     def heard(self, message: dict[str, Any], busy: bool = True, now: float = float("inf")) -> None:
@@ -129,7 +130,8 @@ class Pacing:
             view.acked = max(view.acked, int(message["frame"]))
             self.live = True if busy else self.live
             # the last of several views decides
-            self.answer = now - self.sent_at
+            if message["frame"] == self.asked:
+                self.answer = now - self.asked_at
 
     def sees(self, card: int) -> bool:
         """Whether a card may be on somebody's screen."""
@@ -142,8 +144,8 @@ class Pacing:
         shown = [view for view in list(self.views.values()) if view.shown]
         return any(view.acked < self.asked for view in shown) if shown else True
 
-    def _give_up(self) -> None:
-        self.answer = float("inf")
+    def _give_up(self, now: float) -> None:
+        self.answer = now - self.asked_at if self.live else float("inf")
         shown = {name: view for name, view in self.views.copy().items() if view.shown}
         if any(view.acked >= self.asked for view in shown.values()):
             for name in [name for name, view in shown.items() if view.acked < self.asked]:

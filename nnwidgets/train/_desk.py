@@ -200,6 +200,7 @@ class Desk:
 
     def end_step(self, step: int, started: float) -> None:
         """Look after everything that follows a step which began at `started` (`time.perf_counter`)."""
+        self._note_own(started)
         self.status = replace(self.status, step=step)
         self.controls.single = max(0, self.controls.single - 1)
         if self.controls.conditions:
@@ -214,9 +215,15 @@ class Desk:
         seconds = time.perf_counter() - started
         if self.governor.budget:
             self.pace.end_step(step, seconds)
-        own = self.governor.end_step(seconds)
-        if own is not None:
-            self.drawing.step(started + seconds, own)
+        self.governor.end_step(seconds)
+
+    def _note_own(self, started: float) -> None:
+        """Whether it was longer than one beside which nothing is drawn; before the next frame is."""
+        usual = self.governor.step_seconds
+        # 0.0 of the first ones, which compile
+        if usual and self.dashboard.viewed:
+            now = time.perf_counter()
+            self.drawing.step(now, self.governor.own_seconds(now - started), usual)
 
     def _note_compiles(self, step: int) -> None:
         """What a step compiled; one that compiled nothing is not noted."""
@@ -230,6 +237,7 @@ class Desk:
             self.governor.join("redraw")
         else:
             self.governor.leave("redraw")
+            self.drawing.begin()
         # who has clicked waits for an answer
         force, self._obeyed = force or self._obeyed, False
         changed = state is not None and state != self.status.state

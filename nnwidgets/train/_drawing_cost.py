@@ -6,12 +6,13 @@ import math
 import statistics
 from collections import deque
 
-# How long a frame may still be drawn after it was sent: seconds, or so many times what it takes to be acknowledged.
-_DRAWN, _ANSWERS = 0.2, 4
-# Frames, and seconds of steps made alone, that a measurement takes.
-_FRAMES, _ALONE = 5, 0.1
-# Seconds between two measurements for which frames are held back, and without a frame after which one begins anew.
-_EVERY, _LONG = 5.0, 5.0
+# How long a frame may still be drawn after it was sent: so many times what it takes to be acknowledged, within these bounds;
+# where nothing is acknowledged, so many seconds.
+_ANSWERS, _LEAST, _MOST, _UNKNOWN = 4, 0.2, 2.0, 1.0
+# What a measurement takes: frames, and steps made alone, with their seconds.
+_FRAMES, _ALONE_STEPS, _ALONE_SECONDS = 5, 5, 0.1
+# Seconds between two measurements for which frames are held back, once there are a few.
+_EVERY, _FEW = 5.0, 3
 
 
 class DrawingCost:
@@ -20,60 +21,76 @@ class DrawingCost:
     Frames may come so often that no step is ever made alone: then, every five seconds, the next one has to wait for some.
 
     Attributes:
-        seconds: that a frame takes from the run, the median of the newest measurements; 0.0 before the first.
+        seconds: that a frame takes from the run, the median of the newest measurements. Two of 0.0 stand at the beginning, so
+            that a single one says nothing.
 
     Example:
         >>> cost = DrawingCost()
-        >>> for frame in range(6):
-        ...     cost.sent(float(frame))
+        >>> for frame in range(40):
+        ...     cost.sent(float(frame), answer=0.05)
         ...     for step in range(20):
-        ...         cost.step(frame + 0.05 * (step + 1), 0.05 if step > 1 else 0.06)
+        ...         cost.step(frame + 0.05 * (step + 1), 0.05 if step > 1 else 0.06, usual=0.05)
         >>> round(cost.seconds, 3)
         0.02
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._measured: deque[float] = deque(maxlen=5)
+        self._measured = deque([0.0, 0.0], maxlen=5)
+        self._count = 0
         self._drawn_at = self._measured_at = -math.inf
-        self._begin()
+        self.begin()
 
-    def sent(self, now: float, answer: float = math.inf, *, running: bool = True) -> None:
-        """A frame is sent.
+    def begin(self) -> None:
+        """Begin a measurement anew: nobody looks, and steps may become others."""
+        self._frames = 0
+        # of steps: their seconds, and how many
+        self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
+
+    def step(self, ended: float, own: float, usual: float) -> None:
+        """A step was made.
 
         Args:
-            now: the time.
-            answer: seconds that the browser takes to draw and acknowledge, as far as that is known; else infinite.
-            running: whether the run goes on; while it stands still, a frame takes nothing from it.
+            ended: when.
+            own: its seconds, without what is booked otherwise.
+            usual: seconds that a step usually takes. One that is longer by more than a frame is drawn has another reason: it
+                compiles, or validates.
         """
-        if now - self._drawn_at > _LONG:
-            # nobody looked, and steps may have become others
-            self._begin()
-        if running:
-            self._measure(now)
-            self._frames += 1
-        self._drawn_at = now + (max(_DRAWN, _ANSWERS * answer) if math.isfinite(answer) else _DRAWN)
-
-    def step(self, ended: float, own: float) -> None:
-        """A step ended at this time that took so many seconds of the run's own."""
+        if own > usual + _LEAST:
+            return
         sums = self._alone if ended - own >= self._drawn_at else self._beside
         sums[0] += own
         sums[1] += 1
 
+    def sent(self, now: float, answer: float, *, running: bool = True) -> None:
+        """A frame is sent.
+
+        Args:
+            now: the time.
+            answer: seconds that the browser takes to draw and acknowledge; infinite where it does not.
+            running: whether the run goes on; while it stands still, a frame takes nothing from it.
+        """
+        if running:
+            self._measure(now)
+            self._frames += 1
+        self._drawn_at = now + (min(max(_LEAST, _ANSWERS * answer), _MOST) if math.isfinite(answer) else _UNKNOWN)
+
     def rests(self, now: float) -> bool:
         """Whether the next frame has to wait, for steps that are made alone."""
-        return self._frames >= _FRAMES and self._alone[0] < _ALONE and now - self._measured_at >= _EVERY
+        due = self._count < _FEW or now - self._measured_at >= _EVERY
+        return due and self._frames >= _FRAMES and not self._enough
+
+    @property
+    def _enough(self) -> bool:
+        seconds, count = self._alone
+        return count >= _ALONE_STEPS and seconds >= _ALONE_SECONDS
 
     def _measure(self, now: float) -> None:
-        if self._frames < _FRAMES or self._alone[0] < _ALONE:
+        if self._frames < _FRAMES or not self._enough:
             return
-        seconds, count = self._beside
-        self._measured.append((seconds - count * self._alone[0] / self._alone[1]) / self._frames)
+        (seconds, count), (alone, alone_count) = self._beside, self._alone
+        self._measured.append((seconds - count * alone / alone_count) / self._frames)
         self.seconds = max(statistics.median(self._measured), 0.0)
         self._measured_at = now
-        self._begin()
-
-    def _begin(self) -> None:
-        self._frames = 0
-        # steps: their seconds, and how many
-        self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
+        self._count += 1
+        self.begin()

@@ -118,18 +118,18 @@ class Governor:
         """What was booked since the last step, while the run stood still, is no part of the next one."""
         self._aside = 0.0
 
-    def end_step(self, seconds: float) -> float | None:
-        """Book a step that took this long on the clock, what was booked within it included.
+    def own_seconds(self, seconds: float) -> float:
+        """What of so many seconds since the present step began is its own."""
+        return max(seconds - self._aside, 0.0)
 
-        Returns:
-            the step's own seconds; None of the first one, which compiles.
-        """
+    def end_step(self, seconds: float) -> None:
+        """Book a step that took this long on the clock, what was booked within it included."""
         entered = time.perf_counter()
-        own = max(seconds - self._aside, 0.0)
+        own = self.own_seconds(seconds)
         self._aside = 0.0
         if not self._started:
             self._started = True
-            return None
+            return
         self.steps += 1
         self.run_seconds += own
         self._recent.append(own)
@@ -139,7 +139,6 @@ class Governor:
             self._pay_in(_PAID_OUT * self.allowance)
         if self.budget:
             self.charge_all(time.perf_counter() - entered)
-        return own
 
     def cost(self, kind: str) -> float:
         """What one look of this kind costs, in seconds: the median of the newest measurements; 0.0 before the first."""
@@ -187,7 +186,8 @@ class Governor:
     def _pay_in(self, seconds: float) -> None:
         """Share out what is left of a step's allowance; a bank holds no more than two looks: nothing is hoarded.
 
-        What the other kinds have no use for goes to the redraw, of which alone nobody is told that it comes at every k-th step.
+        What a kind that could look now has no use for goes to the redraw, of which alone nobody is told that it comes at every
+        k-th step.
         """
         left = max(seconds - self._overhead, 0.0)
         self._overhead = max(self._overhead - seconds, 0.0)
@@ -196,7 +196,8 @@ class Governor:
         for kind, saved in self._bank.items():
             income = left * _SHARES.get(kind, 0.1) / whole
             self._bank[kind] = min(saved + income, max(2 * self.cost(kind), income))
-            spare += saved + income - self._bank[kind]
+            over = saved + income - self._bank[kind]
+            spare += over if over > 0 and self.due(kind) else 0.0
         if "redraw" in self._bank:
             self._bank["redraw"] = min(self._bank["redraw"] + spare, max(2 * self.cost("redraw"), spare))
 

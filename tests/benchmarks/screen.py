@@ -4,8 +4,8 @@ The MLP 17k trains with the default dashboard in sight, in a headless Chromium t
 clock when a refresh begins, which is when the newest readings are taken from the host, and the page when it acknowledges that
 frame: on the second animation frame after everything was drawn. Both read the clock of one machine. What a frame waits before,
 so that there are ten a second at most, is not counted; frames a second are told beside it. For this the notebook wraps the
-dashboard's `refresh` and the page its WebSocket's `send`, and every frame is acknowledged, not one in ten; what a run costs
-is measured with nothing changed.
+dashboard's `refresh` and the page its WebSocket's `send`, and every frame is acknowledged; what a run costs is measured with
+one in ten, as everywhere.
 
 The noise floor is what a frame takes that has nothing to draw: the way through the server, and two animation frames. That of
 the run is one that is not watched, beside a process that keeps one core busy.

@@ -124,7 +124,8 @@ def test_a_long_run_does_not_grow_whether_its_tab_is_hidden_or_seen(
 ) -> None:
     run = f"""process, rss, ends = psutil.Process(), [], time.time() + {4.5 * SECONDS}
 kinds, pacing, first = [], session.dashboard._pacing, session.dashboard._pacing.frame
-hear = pacing.heard
+# also where this machine is slow
+hear, pacing.prompt = pacing.heard, 1.0
 pacing.heard = lambda message, **more: (kinds.append(message["kind"]), hear(message, **more))
 while time.time() < ends:
     rss.append(process.memory_info().rss)

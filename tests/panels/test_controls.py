@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nnwidgets.panels._controls import Controls
@@ -149,3 +151,9 @@ def test_a_changed_learning_rate_is_told():
 
 def test_slow_steps_are_told_in_seconds_a_step():
     assert "4 s a step" in status_line(Status("running", 1, steps_per_second=0.25))
+
+
+def test_the_status_says_what_a_redraw_takes():
+    known = Status("running", 7, probe_every={"statistics": 1}, redraw_seconds=0.0214)
+    assert "or 0.3 ms where that is more; a redraw takes 21 ms of the run." in status_line(known)
+    assert 'where that is more."' in status_line(replace(known, redraw_seconds=0.0))

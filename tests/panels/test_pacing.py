@@ -91,6 +91,29 @@ def test_of_several_views_the_last_answer_decides_whether_all_frames_ask():
     assert pacing.sent(0.6) == pacing.asked == 2
 
 
+def test_how_long_an_answer_took_counts_from_its_question():
+    pacing = Pacing(one_in=3)
+    pacing.heard(view())
+    assert pacing.answer == float("inf")
+    pacing.sent(0.0)
+    pacing.heard(ack(1), now=0.02)
+    for now in (0.1, 0.2, 0.3):
+        pacing.sent(now)
+    assert pacing.asked == 4
+    # a forced one, just before the answer
+    pacing.sent(0.75)
+    pacing.heard(ack(4), now=0.8)
+    assert pacing.answer == pytest.approx(0.5)
+    # none in two seconds: it took longer than that
+    pacing.sent(1.0)
+    assert pacing.due(3.0, 0.1)
+    assert pacing.answer == pytest.approx(2.0)
+    pacing.sent(3.0)
+    # what comes now was another question's
+    pacing.heard(ack(6), now=3.05)
+    assert pacing.answer == pytest.approx(2.0)
+
+
 def test_a_browser_that_falls_silent_is_asked_at_each_frame_again():
     pacing = Pacing(one_in=2)
     pacing.heard(view())

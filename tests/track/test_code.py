@@ -367,7 +367,7 @@ class TestModules:
             del sys.modules["pack"], sys.modules["pack.inner"]
 
     def test_while_another_thread_imports(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Python may turn to another thread whenever it collects garbage, which a list of pairs makes it do."""
+        """Python 3.11 may turn to another thread whenever it collects garbage, which a list of pairs makes it do."""
 
         def imports(*_: Any) -> None:
             monkeypatch.setitem(sys.modules, f"imported_{len(sys.modules)}", ModuleType("imported"))

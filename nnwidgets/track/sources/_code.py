@@ -37,7 +37,7 @@ def capture(objective: Any) -> dict[str, Any]:
     Returns:
         dict: ``kind`` ("notebook", "script" or "interactive"), ``folder``, ``cells`` or ``script`` (``path``, ``source``,
         ``argv``, ``module``), ``modules`` and ``imports``, ``paths``, ``loss`` and ``model`` (``name``, ``file``, ``line``,
-        ``source``), ``slice``, ``git``; ``failures`` says in words what of it is missing, and ``troubles`` which modules are.
+        ``source``), ``slice``, ``git``; ``failures`` says in words what of it is missing; ``troubles``, what of the modules.
     """
     facts: dict[str, Any] = {"folder": "", "cells": [], "loss": {}, "model": {}, "slice": "", "git": {}, "troubles": []}
     failures: list[str] = []
@@ -60,7 +60,7 @@ def capture(objective: Any) -> dict[str, Any]:
     with _told(failures, "Git"):
         facts["git"] = _git.describe(facts["folder"] or ".")
     with _told(failures, "masking secrets"):
-        return _masked(facts) | {"failures": failures}
+        return _masked(facts | {"failures": failures})
     # nothing unmasked leaves
     return {"kind": facts["kind"], "folder": facts["folder"], "cells": [], "troubles": [], "failures": failures}
 
