@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ._by_tensor import largest, norm, norms, sums
+from ._by_tensor import gaps, largest, norm, norms, products
 from ._rows import Rows
 
 # The share of the largest gradient under which a tensor's own gradient counts as zero.
 _FLOOR = 1e-5
+# The share of it under which a gap between two gradients says nothing of their sizes.
+_EQUAL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +47,12 @@ class Point:
     @cached_property
     def exact(self) -> np.ndarray | None:
         """The gradients of the loss as it is written, custom rules left out (parts, numbers), or None."""
-        if self.computed_exact is None:
-            return None
-        exact = np.asarray(self.computed_exact)
-        return self.gradients if np.array_equal(exact, self.gradients) else exact
+        return None if self.computed_exact is None else np.asarray(self.computed_exact)
+
+    @cached_property
+    def _gaps(self) -> np.ndarray | None:
+        """The largest gap between analytic and exact gradient (parts, tensors); NaN where one of them is."""
+        return None if self.exact is None else gaps(self.gradients, self.exact, self.offsets)
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -64,16 +68,15 @@ class Point:
     def scale(self) -> np.ndarray:
         """What errors in a tensor's gradient are compared with (parts, tensors): rounding of a zero gradient is no error."""
         sizes = largest(self.gradients, self.offsets)
-        if self.exact is not None and self.exact is not self.gradients:
+        # what is as good as equal is as large
+        if self.exact is not None and self._gaps is not None and not (self._gaps <= _EQUAL * sizes).all():
             sizes = np.fmax(sizes, largest(self.exact, self.offsets))
         return np.maximum(sizes, _FLOOR * sizes.max(axis=1, initial=1e-300, keepdims=True))
 
     @cached_property
     def forward_errors(self) -> np.ndarray | None:
         """The largest gap between analytic and exact gradient over `scale` (parts, tensors); NaN where there is none."""
-        if self.exact is None or self.exact is self.gradients:
-            return None if self.exact is None else np.zeros_like(self.norms)
-        return largest(self.gradients - self.exact, self.offsets) / self.scale
+        return None if self._gaps is None else self._gaps / self.scale
 
     def doubted(self, tolerance: float) -> set[int]:
         """The tensors whose exact gradient is another than the analytic one."""
@@ -120,7 +123,7 @@ class Point:
     def _along(self) -> np.ndarray:
         """Derivatives along each tensor's directions (parts, tensors, 2)."""
         lean, side = self.factors
-        towards = self.norms**2 if len(self.norms) == 1 else sums(self.gradients * self.whole, self.offsets)
+        towards = self.norms**2 if len(self.norms) == 1 else products(self.gradients, self.whole, self.offsets)
         return (lean[:, None] * towards + side[:, None] * self.across).transpose(1, 2, 0)
 
     def analytic(self, rows: Rows) -> np.ndarray:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._branches import fingerprint, total
-from ._by_tensor import sums
+from ._by_tensor import products
 from ._float64 import Float64, promoted
 from ._function import Function
 from ._pieces import Pieces
@@ -66,7 +66,7 @@ class Programs:
         salt = np.uint32(seed % 2**32)
         # asked for before anything is waited for; not kept, for they are larger than the gradients
         patterns = both_signs(int(self.offsets[-1]), salt)
-        across = sums(np.asarray(patterns)[:, None] * np.asarray(gradients), self.offsets)
+        across = products(np.asarray(patterns)[:, None], np.asarray(gradients), self.offsets)
         return Point(wide, self.offsets, np.asarray(values), gradients, salt, across, exact)
 
     def gradients(self, closed: Any, *inputs: Any) -> tuple[Any, Any]:

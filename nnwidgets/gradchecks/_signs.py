@@ -12,7 +12,7 @@ _MIX = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35)
 
 
 def signs(start: int, stop: int, seed: Any, which: Any) -> jax.Array:
-    """1.0 or -1.0 for each number from start to stop, float64, by a hash (the finalizer of MurmurHash3) of its place.
+    """1.0 or -1.0 for each number from start to stop, float64, by a bit of a hash (MurmurHash3's finalizer) of its place.
 
     Args:
         start: the first place.
@@ -20,15 +20,23 @@ def signs(start: int, stop: int, seed: Any, which: Any) -> jax.Array:
         seed: uint32.
         which: 0 or 1, of two patterns; may be traced.
     """
-    salt = (2 * seed + jnp.asarray(which, jnp.uint32)) * jnp.uint32(_MIX[0])
-    mixed = jnp.arange(start, stop, dtype=jnp.uint32) ^ _mixed(salt)
-    return jnp.where(_mixed(mixed) >> 31 == 0, 1.0, -1.0)
+    return jnp.where(_bit(_hash(start, stop, seed), which) == 0, 1.0, -1.0)
 
 
 @partial(jax.jit, static_argnums=0)
 def both_signs(numbers: int, seed: Any) -> jax.Array:
-    """Both patterns (2, numbers)."""
-    return jnp.stack([signs(0, numbers, seed, which) for which in (0, 1)])
+    """Both patterns (2, numbers), as int8: what is made of them takes as long as the memory."""
+    found = _hash(0, numbers, seed)
+    return jnp.stack([(1 - 2 * _bit(found, which)).astype(jnp.int8) for which in (0, 1)])
+
+
+def _hash(start: int, stop: int, seed: Any) -> jax.Array:
+    return _mixed(jnp.arange(start, stop, dtype=jnp.uint32) ^ _mixed(seed * jnp.uint32(_MIX[0])))
+
+
+def _bit(value: jax.Array, which: Any) -> jax.Array:
+    """The highest, or the one below it."""
+    return ((value >> (31 - jnp.asarray(which, jnp.uint32))) & 1).astype(jnp.int32)
 
 
 def _mixed(value: jax.Array) -> jax.Array:
