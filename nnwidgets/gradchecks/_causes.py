@@ -15,7 +15,7 @@ from jax.interpreters.partial_eval import dce_jaxpr
 from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
 from nnwidgets.trace import Replay, bind, call_body, custom_rule_name, source_of
 
-from ._by_tensor import largest, norm
+from ._by_tensor import gaps, norm
 from ._float64 import Float64
 from ._function import Function, equations, open_stops
 from ._judge import Tolerance
@@ -141,7 +141,7 @@ class Causes:
 
 def _same(point: Point, gradients: np.ndarray, tolerance: Tolerance) -> set[int]:
     """The tensors whose analytic gradient is this one (parts, numbers)."""
-    apart = largest(point.gradients - gradients, point.offsets)
+    apart = gaps(point.gradients, gradients, point.offsets)
     return set(np.flatnonzero((apart <= tolerance.forward * point.scale).all(axis=0)).tolist())
 
 

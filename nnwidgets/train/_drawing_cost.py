@@ -11,14 +11,14 @@ from collections import deque
 _ANSWERS, _LEAST, _MOST, _UNKNOWN = 4, 0.2, 2.0, 1.0
 # What a measurement takes: frames, and steps made alone, with their seconds.
 _FRAMES, _ALONE_STEPS, _ALONE_SECONDS = 5, 5, 0.1
-# Seconds between two measurements for which frames are held back, once there are a few.
-_EVERY, _FEW = 5.0, 3
+# From one measurement to the next for which frames are held back: so many times as long as they were; at first, and later.
+_AT_FIRST, _LATER, _FEW = 3, 20, 3
 
 
 class DrawingCost:
     """By how much the steps after a frame are longer than those that were made alone, measured in the run itself.
 
-    Frames may come so often that no step is ever made alone: then, every five seconds, the next one has to wait for some.
+    Frames may come so often that no step is ever made alone: then, once in a while, the next one has to wait for some.
 
     Attributes:
         seconds: that a frame takes from the run, the median of the newest measurements. Two of 0.0 stand at the beginning, so
@@ -39,11 +39,13 @@ class DrawingCost:
         self._measured = deque([0.0, 0.0], maxlen=5)
         self._count = 0
         self._drawn_at = self._measured_at = -math.inf
+        self._held_since: float | None = None
+        self._held = 0.0
         self.begin()
 
     def begin(self) -> None:
         """Begin a measurement anew: nobody looks, and steps may become others."""
-        self._frames = 0
+        self._frames, self._held_since = 0, None
         # of steps: their seconds, and how many
         self._alone, self._beside = [0.0, 0.0], [0.0, 0.0]
 
@@ -77,8 +79,11 @@ class DrawingCost:
 
     def rests(self, now: float) -> bool:
         """Whether the next frame has to wait, for steps that are made alone."""
-        due = self._count < _FEW or now - self._measured_at >= _EVERY
-        return due and self._frames >= _FRAMES and not self._enough
+        often = _AT_FIRST if self._count < _FEW else _LATER
+        if self._frames < _FRAMES or self._enough or now - self._measured_at < often * self._held:
+            return False
+        self._held_since = now if self._held_since is None else self._held_since
+        return True
 
     @property
     def _enough(self) -> bool:
@@ -91,6 +96,8 @@ class DrawingCost:
         (seconds, count), (alone, alone_count) = self._beside, self._alone
         self._measured.append((seconds - count * alone / alone_count) / self._frames)
         self.seconds = max(statistics.median(self._measured), 0.0)
+        if self._held_since is not None:
+            self._held, self._held_since = now - self._held_since, None
         self._measured_at = now
         self._count += 1
         self.begin()
