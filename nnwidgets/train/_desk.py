@@ -69,6 +69,8 @@ class Desk:
         self.readings: dict[str, float] = {}
         # an experiment that goes on is to end
         self.halt = threading.Event()
+        # held by who does what a click asked for while no cell runs: the next click waits for its turn
+        self.aside = threading.Lock()
         self.notices: list[Notice] = self.watcher.notices
         self.running = False
         # for each kind shown, which kind of the governor's pays for it
@@ -298,8 +300,9 @@ class Desk:
         )
 
     def _obey_aside(self) -> None:
-        self.obey()
-        self.show(force=True)
+        with self.aside:
+            self.obey()
+            self.show(force=True)
 
     def _do(self, command: Command) -> None:
         if command.name not in self._tasks:

@@ -578,11 +578,12 @@ class Session(Attempts):
         """Run in a thread of its own: a click while no cell is running must leave the kernel free for the next click."""
 
         def run() -> None:
-            try:
-                self.run(steps)
-            except Exception as error:
-                self.notices.append(Notice("run", str(error), traceback.format_exc()))
-                self._desk.show(force=True)
+            with self._desk.aside:
+                try:
+                    self.run(steps)
+                except Exception as error:
+                    self.notices.append(Notice("run", str(error), traceback.format_exc()))
+                    self._desk.show(force=True)
 
         threading.Thread(target=run, daemon=True).start()
 

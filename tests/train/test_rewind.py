@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnwidgets as nnw
+from nnwidgets.records import Command
 from nnwidgets.train._timeline import Saved, Timeline
 from tests import models
 
@@ -322,3 +324,22 @@ def test_saving_that_is_dear_is_done_seldom(monkeypatch: pytest.MonkeyPatch) -> 
         timeline.keep(Saved(step, {"w": jnp.ones(2)}, None, None))
     # a thousandth of a second is 0.4 % of a quarter
     assert timeline.steps == (0, 249, 499, 749, 999)
+
+
+def test_clicks_that_come_faster_than_they_are_answered_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page Down held on the slider, then Run, while no cell runs: each in a thread of its own, and none is refused."""
+    session = nnw.Session(nnw.Objective(loss_fn, params()), optax.sgd(0.1), BATCHES, track=False).run(20)
+    go_to = session._go_to
+
+    def slowly(*arguments: Any, **more: Any) -> Any:
+        time.sleep(0.1)
+        return go_to(*arguments, **more)
+
+    monkeypatch.setattr(session, "_go_to", slowly)
+    for step in (15, 10, 5):
+        session._desk.receive(Command("rewind", step))
+    session._desk.receive(Command("run", 3))
+    ends = time.monotonic() + 60
+    while (session.step, session.status.state) != (8, "finished") and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert session.step == 8 and not session.notices
