@@ -15,22 +15,18 @@ PIECE = 2**17
 """Numbers of a piece."""
 
 
-def sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Sum of each tensor (..., tensors) of values (..., numbers); 0 of none.
+def products(one: np.ndarray, other: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Sum over each tensor of the products (..., tensors) of two (..., numbers); 0 of none.
 
     Args:
-        values: the numbers.
+        one: the numbers.
+        other: by what they are multiplied.
         offsets: where each tensor begins, and where the last one ends (tensors + 1,).
 
     Example:
-        >>> sums(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 2, 3])).tolist()
+        >>> products(np.array([1.0, 2.0, 3.0]), np.ones(3), np.array([0, 2, 2, 3])).tolist()
         [3.0, 0.0, 3.0]
     """
-    return _reduced(np.add, lambda values: values, offsets, values)
-
-
-def products(one: np.ndarray, other: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Sum over each tensor of the products (..., tensors) of two (..., numbers)."""
     return _reduced(np.add, np.multiply, offsets, one, other)
 
 

@@ -12,7 +12,9 @@ _ANSWERS, _LEAST, _MOST, _UNKNOWN = 4, 0.2, 2.0, 1.0
 # What a measurement takes: frames, and steps made alone, with their seconds.
 _FRAMES, _ALONE_STEPS, _ALONE_SECONDS = 5, 5, 0.1
 # From one measurement to the next for which frames are held back: so many times as long as they were; at first, and later.
-_AT_FIRST, _LATER, _FEW = 3, 20, 3
+_AT_FIRST, _LATER = 3, 20
+# How many measurements count: the newest.
+_NEWEST = 5
 
 
 class DrawingCost:
@@ -36,8 +38,7 @@ class DrawingCost:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._measured = deque([0.0, 0.0], maxlen=5)
-        self._count = 0
+        self._measured = deque([0.0, 0.0], maxlen=_NEWEST)
         self._drawn_at = self._measured_at = -math.inf
         self._held_since: float | None = None
         self._held = 0.0
@@ -79,7 +80,7 @@ class DrawingCost:
 
     def rests(self, now: float) -> bool:
         """Whether the next frame has to wait, for steps that are made alone."""
-        often = _AT_FIRST if self._count < _FEW else _LATER
+        often = _AT_FIRST if len(self._measured) < _NEWEST else _LATER
         if self._frames < _FRAMES or self._enough or now - self._measured_at < often * self._held:
             return False
         self._held_since = now if self._held_since is None else self._held_since
@@ -99,5 +100,4 @@ class DrawingCost:
         if self._held_since is not None:
             self._held, self._held_since = now - self._held_since, None
         self._measured_at = now
-        self._count += 1
         self.begin()

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from nnwidgets.gradchecks._by_tensor import sums
+from nnwidgets.gradchecks._by_tensor import products
 from nnwidgets.gradchecks._point import Point
 from nnwidgets.gradchecks._rows import make_rows
 from nnwidgets.gradchecks._signs import both_signs
@@ -20,7 +20,7 @@ OFFSETS = np.array([0, 6, 6, 7, 47])
 def point(gradients: Any, exact: Any = None, seed: int = 0, offsets: Any = OFFSETS) -> Point:
     gradients = np.atleast_2d(np.asarray(gradients, float))
     exact = None if exact is None else np.atleast_2d(np.asarray(exact, float))
-    across = sums(signs(offsets, np.uint32(seed))[:, None] * gradients, offsets)
+    across = products(signs(offsets, np.uint32(seed))[:, None], gradients, offsets)
     return Point([], offsets, np.zeros(len(gradients)), gradients, np.uint32(seed), across, exact)
 
 
