@@ -11,6 +11,8 @@ from ._text import escape
 from ._theme import number
 
 SIZE, EDGE = 250, 46
+# Further room on the left, for numbers such as -1.2e-12.
+ROOM = 26
 
 
 def picture(tensor: TensorCheck) -> str:
@@ -60,11 +62,12 @@ def picture(tensor: TensorCheck) -> str:
     middle = (SIZE - EDGE) / 2
     labels = (
         f'<text x="{(SIZE + EDGE) / 2}" y="{SIZE - 4}" text-anchor="middle">analytic</text>'
-        f'<text x="10" y="{middle}" text-anchor="middle" transform="rotate(-90 10 {middle})">numeric</text>'
+        f'<text x="{10 - ROOM}" y="{middle}" text-anchor="middle" transform="rotate(-90 {10 - ROOM} {middle})">numeric</text>'
     )
     alt = f"numeric against analytic derivatives of {escape(tensor.path)}"
     return (
-        f'<svg class="nnw-picture" viewBox="0 0 {SIZE} {SIZE}" width="{SIZE}" height="{SIZE}" role="img" aria-label="{alt}">'
+        f'<svg class="nnw-picture" viewBox="{-ROOM} 0 {SIZE + ROOM} {SIZE}" width="{SIZE + ROOM}" height="{SIZE}" '
+        f'role="img" aria-label="{alt}">'
         f"{zero}{diagonal}{points}{ticks}{labels}</svg>"
         f'<div class="nnw-note">{escape(below)}</div>'
     )

@@ -10,6 +10,9 @@ from typing import Any
 import ipywidgets
 from comm import DummyComm
 
+# The most messages that a kernel keeps: a hundred dashboards.
+_MESSAGES = 100_000
+
 
 def all_widgets(root: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     """The widget and all that it is made of (children, layouts, marks, scales, ...), each once."""
@@ -47,6 +50,19 @@ def reach_busy_kernel(widgets: Iterable[ipywidgets.Widget]) -> None:
         channel: Any = widget.comm
         if hasattr(channel, "_reply_subshell_for"):
             channel._reply_subshell_for = _as_requested
+
+
+def keep_messages() -> None:
+    """Let the kernel keep what it has to say until Jupyter's server takes it, however much comes at once.
+
+    Kernels drop what is sent while 1,000 messages wait, without a word (ZeroMQ's high-water mark: zmq_setsockopt(3),
+    ZMQ_SNDHWM). A cell that shows a dashboard again sends as many; where the server is busy for a third of a second then,
+    the newest would be lost: the output, and that the cell has ended.
+    """
+    thread = getattr(getattr(running_shell(), "kernel", None), "iopub_thread", None)
+    if hasattr(thread, "schedule"):
+        # sockets are used in their own thread only
+        thread.schedule(lambda: setattr(thread.socket, "sndhwm", _MESSAGES))
 
 
 def polls() -> bool:

@@ -228,6 +228,7 @@ class Dashboard:
         return {**bundle, "text/plain": repr(self)}
 
     def _build(self) -> None:
+        _comms.keep_messages()
         self._controls = Controls(self._steer)
         redraw = self._controls.guarded(self._redraw, "Drawing")
         self._cards = [Card(make, place, redraw) for place, make in enumerate(self._panels)]
