@@ -5,6 +5,7 @@ Arguments are names of stages: ``python -m tests format lint`` runs these two.
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import subprocess
@@ -34,21 +35,26 @@ STAGES = {
 
 # Under load XLA's thread pool on a CPU was seen to stand still for good: kernels in block_until_ready for minutes, all of
 # their threads asleep. Others saw the same, and that it does not come with one thread an operation (PyAutoFit#1530).
-_FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 # Nearly all of the time goes into compiling small programs that run for a few steps: half of it is saved where XLA and LLVM
 # optimise less. An environment that says otherwise is kept: JAX_DISABLE_MOST_OPTIMIZATIONS=0 python -m tests tests.
-_AS_GIVEN = "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ
+_QUICKLY, _QUICK_FLAG = "JAX_DISABLE_MOST_OPTIMIZATIONS", "--xla_cpu_use_fusion_emitters=false"
 
 
-def _quickly_compiled(flags: str) -> dict[str, str]:
-    return {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": f"{flags} --xla_cpu_use_fusion_emitters=false".strip()}
+@functools.cache
+def _known(flag: str) -> bool:
+    """Whether this version of XLA knows its flag: at one that it does not know, it ends the process."""
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    environment = os.environ | {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
 
 
-ENVIRONMENTS = {
-    "tests": {} if _AS_GIVEN else _quickly_compiled(os.environ.get("XLA_FLAGS", "")),
-    "notebooks": {"XLA_FLAGS": _FLAGS},
-    "browser": {"XLA_FLAGS": _FLAGS} if _AS_GIVEN else _quickly_compiled(_FLAGS),
-}
+def environment(stage: str) -> dict[str, str]:
+    """The environment in which a stage runs."""
+    quick = stage in ("tests", "browser") and _QUICKLY not in os.environ
+    flags = [_ONE_THREAD] * (stage in ("notebooks", "browser")) + [_QUICK_FLAG] * quick
+    known = [os.environ.get("XLA_FLAGS", ""), *filter(_known, flags)]
+    return os.environ | {"XLA_FLAGS": " ".join(known).strip()} | ({_QUICKLY: "1"} if quick else {})
 
 
 def main(names: list[str]) -> int:
@@ -59,9 +65,8 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         print(f"\n=== {name}: {shlex.join(STAGES[name][1:] if name != 'imports' else STAGES[name])}", flush=True)
         started = time.perf_counter()
-        environment = os.environ | ENVIRONMENTS.get(name, {})
-        code = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False, env=environment).returncode
-        if code:
+        run = subprocess.run(STAGES[name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False, env=environment(name))
+        if code := run.returncode:
             print(f"=== {name} failed (exit {code})", file=sys.stderr, flush=True)
             return 1
         if name != list(names or STAGES)[-1]:  # the very last lines are pytest's own summary

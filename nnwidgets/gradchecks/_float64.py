@@ -9,9 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr
 
-from nnwidgets.trace import Replay, Source, bind, inner_programs, is_key, source_of
+from nnwidgets.trace import ClosedJaxpr, Replay, Source, bind, inner_programs, is_key, source_of
 
 # Whose result is the bits themselves, or the host's, or a kernel's own: they run in the precision they were written in.
 _EXACT = ("bitcast_convert_type",)

@@ -9,10 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from nnwidgets.trace import Replay, bind, inner_programs, is_key
+from nnwidgets.trace import ClosedJaxpr, Replay, bind, inner_programs, is_key
 
 Gradient = Callable[[list[Any], list[Any]], tuple[Any, list[list[Any]]]]
 

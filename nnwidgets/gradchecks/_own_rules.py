@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from jax.extend.core import ClosedJaxpr
-
-from nnwidgets.trace import call_body, is_library
+from nnwidgets.trace import ClosedJaxpr, call_body, is_library
 
 from ._function import equations
 

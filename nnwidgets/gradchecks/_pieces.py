@@ -8,10 +8,9 @@ from functools import partial
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from nnwidgets.trace import bind, is_literal
+from nnwidgets.trace import ClosedJaxpr, bind, is_literal
 
 MOST = 8
 """Pieces of a program: more are slower to compile (8 by a seventh, 32 twice as slow), and save little."""

@@ -7,9 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr
 
-from nnwidgets.trace import Replay
+from nnwidgets.trace import ClosedJaxpr, Replay
 
 from ._path import ancestors
 from ._tape import Step, Tape

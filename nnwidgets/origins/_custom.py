@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr
-
-from nnwidgets.trace import Frame, custom_rule_name, frames, inner_programs
+from nnwidgets.trace import ClosedJaxpr, Frame, custom_rule_name, frames, inner_programs
 
 Place = tuple[tuple[int, int], ...]
 _KINDS = ("custom_vjp", "custom_jvp")

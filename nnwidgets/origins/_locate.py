@@ -9,10 +9,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr
 
 from nnwidgets.records import NanReport, Origin
-from nnwidgets.trace import Finder
+from nnwidgets.trace import ClosedJaxpr, Finder
 
 from ._compiled import compiled_results, first_in_compiled, is_finite
 from ._custom import custom_rules

@@ -8,9 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr
 
-from nnwidgets.trace import Frame, call_body, frames, is_literal, is_transposed, scan_counts, scopes
+from nnwidgets.trace import ClosedJaxpr, Frame, call_body, frames, is_literal, is_transposed, scan_counts, scopes
 
 from ._tape import MOVES, SLICE, STACK, Step, Tape, Value
 from ._values import MOVED, Values, evaluate, evaluate_loop

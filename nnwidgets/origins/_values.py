@@ -8,9 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr
 
-from nnwidgets.trace import Replay, call_body
+from nnwidgets.trace import ClosedJaxpr, Replay, call_body
 
 Key = tuple[tuple[int, ...], int]
 # Compiled for one run: little is worth optimizing. Operations are done as they are written: log(exp(x)) is not made x, and

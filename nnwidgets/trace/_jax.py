@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Literal
+
+# from JAX 0.12 on another name for Jaxpr
+from jax.extend.core import ClosedJaxpr as ClosedJaxpr  # pyright: ignore[reportPrivateImportUsage]
+from jax.extend.core import Literal
 
 # Where a traced function's own frames end, in versions of JAX whose tracebacks go on to the caller.
 _BOUNDARIES = ("trace_to_jaxpr", "trace_to_subjaxpr", "_trace_to_jaxpr", "_initial_style_jaxpr")

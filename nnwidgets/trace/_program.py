@@ -6,9 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr
-
-from ._jax import Frame, call_body, frames, is_literal, is_vmapped, scan_counts
+from ._jax import ClosedJaxpr, Frame, call_body, frames, is_literal, is_vmapped, scan_counts
 
 Address = tuple[int, ...]
 _LOOPS = ("scan", "while", "cond")

@@ -8,9 +8,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr
 
-from ._jax import bind, call_body, is_literal, scan_counts
+from ._jax import ClosedJaxpr, bind, call_body, is_literal, scan_counts
 from ._program import Address
 
 Place = tuple[Address, int]
