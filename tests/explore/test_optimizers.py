@@ -63,7 +63,9 @@ def test_the_best_rate_of_a_sweep_is_the_lowest() -> None:
             ends(np.array(plain_losses(session, optax.sgd(float(rate)), np.ones(STEPS), order, seed=seed)))
             for seed, order in enumerate(orders(2, STEPS, STEPS))
         ]
-        assert np.isnan(swept) or swept == pytest.approx(np.mean(plain), rel=1e-3)
+        # where it diverges, rounding does, too
+        diverged = [not np.max(each) < 1e6 for each in (swept, plain)]
+        assert diverged == [True, True] or swept == pytest.approx(np.mean(plain), rel=1e-3)
 
 
 def test_a_sweep_goes_on_where_the_best_is_at_an_end() -> None:

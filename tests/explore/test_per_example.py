@@ -126,7 +126,7 @@ def test_norms_and_products_are_those_of_a_plain_loop(rows: int, device: str, mo
     for i, key in enumerate(keys):
         grads = gradient(PARAMS, (examples[0][i], examples[1][i]), key)
         for k, (leaf, other) in enumerate(zip(jax.tree.leaves(grads), jax.tree.leaves(given), strict=True)):
-            assert result.squares[i, k] == pytest.approx(float(jnp.sum(leaf**2)), rel=1e-4)
+            assert result.squares[i, k] == pytest.approx(float(jnp.sum(leaf**2)), rel=1e-3)
             assert result.products[i, k] == pytest.approx(float(jnp.sum(leaf * other)), rel=1e-3, abs=1e-4)
         total = jax.tree.map(np.add, total, grads)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), result.total, total)
