@@ -1,4 +1,4 @@
-"""How a browser's messages reach a kernel that is busy with a cell."""
+"""How a browser's messages reach a kernel that is busy with a cell, and a kernel's a browser whose server is busy."""
 
 from __future__ import annotations
 
@@ -60,9 +60,15 @@ def keep_messages() -> None:
     the newest would be lost: the output, and that the cell has ended.
     """
     thread = getattr(getattr(running_shell(), "kernel", None), "iopub_thread", None)
+
+    def raise_mark() -> None:
+        # 0 is no limit
+        if 0 < thread.socket.sndhwm < _MESSAGES:
+            thread.socket.sndhwm = _MESSAGES
+
     if hasattr(thread, "schedule"):
         # sockets are used in their own thread only
-        thread.schedule(lambda: setattr(thread.socket, "sndhwm", _MESSAGES))
+        thread.schedule(raise_mark)
 
 
 def polls() -> bool:

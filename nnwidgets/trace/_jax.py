@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.extend import core
 
 # from JAX 0.12 on another name for Jaxpr
-from jax.extend.core import ClosedJaxpr as ClosedJaxpr  # pyright: ignore[reportPrivateImportUsage]
-from jax.extend.core import Literal
+ClosedJaxpr = core.ClosedJaxpr  # pyright: ignore[reportPrivateImportUsage]
 
 # Where a traced function's own frames end, in versions of JAX whose tracebacks go on to the caller.
 _BOUNDARIES = ("trace_to_jaxpr", "trace_to_subjaxpr", "_trace_to_jaxpr", "_initial_style_jaxpr")
@@ -146,7 +146,7 @@ def bind(eqn: Any, values: list[Any], params: dict[str, Any] | None = None) -> l
 
 def is_literal(atom: Any) -> bool:
     """Whether an equation's input is a constant that stands in the program."""
-    return isinstance(atom, Literal)
+    return isinstance(atom, core.Literal)
 
 
 def running_kernel() -> Any:
