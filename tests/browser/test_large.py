@@ -102,7 +102,7 @@ def test_a_cell_that_is_run_again_leaves_no_comms(notebook: Notebook, capsys: py
     assert (seen[-1]["comms"], seen[-1]["widgets"], seen[-1]["models"]) == (
         seen[0]["comms"], seen[0]["widgets"], seen[0]["models"],
     )  # fmt: skip
-    # one may go unnoticed by the garbage collector, not one for each time; and timers of JupyterLab's hold some for seconds
+    # one may go unnoticed by the garbage collector, not one for each time; some are held for seconds
     one = seen[0]["nodes"] - bare["nodes"]
     most = seen[0]["nodes"] + 1.2 * one + 10 * RERUNS
     for _ in range(int(GRACE_SECONDS)):
