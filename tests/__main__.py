@@ -45,8 +45,8 @@ _QUICKLY, _QUICK_FLAG = "JAX_DISABLE_MOST_OPTIMIZATIONS", "--xla_cpu_use_fusion_
 def _known(flag: str) -> bool:
     """Whether this version of XLA knows its flag: at one that it does not know, it ends the process."""
     command = [sys.executable, "-c", "import jax; jax.devices()"]
-    environment = os.environ | {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    alone = os.environ | {"XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
+    return subprocess.run(command, env=alone, capture_output=True, check=False).returncode == 0
 
 
 def environment(stage: str) -> dict[str, str]:

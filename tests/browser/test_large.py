@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -69,14 +70,13 @@ class Meter:
         return {ours: found[theirs] for ours, theirs in names.items()}
 
 
-def settled(notebook: Notebook, models: int) -> int:
-    """The models that the page holds, once they are no more than so many, or after the grace."""
-    expression = "() => Object.keys(window.manager._models).length"
+def settled(notebook: Notebook, read: Callable[[], float], most: float) -> float:
+    """What is read, once it is no more than so much, or after the grace."""
     for _ in range(int(GRACE_SECONDS)):
-        if notebook.page.evaluate(expression) <= models:
+        if read() <= most:
             break
         notebook.page.wait_for_timeout(1000)
-    return notebook.page.evaluate(expression)
+    return read()
 
 
 def test_a_cell_that_is_run_again_leaves_no_comms(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +87,9 @@ def test_a_cell_that_is_run_again_leaves_no_comms(notebook: Notebook, capsys: py
     def counts() -> dict[str, Any]:
         return json.loads(notebook.run(2)) | meter.read()
 
+    def models() -> int:
+        return notebook.page.evaluate("() => Object.keys(window.manager._models).length")
+
     bare, seen = counts(), []
     for number in range(RERUNS):
         notebook.run(1)
@@ -95,8 +98,8 @@ def test_a_cell_that_is_run_again_leaves_no_comms(notebook: Notebook, capsys: py
             notebook.page.locator(".nnw-card").first.wait_for(timeout=60_000)
         if number in (0, RERUNS - 1):
             notebook.page.locator(".nnw-card").first.wait_for(timeout=60_000)
-            models = settled(notebook, seen[0]["models"] if seen else 10**6)
-            seen.append(counts() | {"models": models})
+            left = settled(notebook, models, seen[0]["models"]) if seen else models()
+            seen.append(counts() | {"models": left})
     with capsys.disabled():
         print("\n", bare, *seen, sep="\n")
     assert (seen[-1]["comms"], seen[-1]["widgets"], seen[-1]["models"]) == (
@@ -105,17 +108,14 @@ def test_a_cell_that_is_run_again_leaves_no_comms(notebook: Notebook, capsys: py
     # one may go unnoticed by the garbage collector, not one for each time; some are held for seconds
     one = seen[0]["nodes"] - bare["nodes"]
     most = seen[0]["nodes"] + 1.2 * one + 10 * RERUNS
-    for _ in range(int(GRACE_SECONDS)):
-        if (nodes := meter.read()["nodes"]) <= most:
-            break
-        notebook.page.wait_for_timeout(1000)
+    nodes = settled(notebook, lambda: meter.read()["nodes"], most)
     assert nodes <= most, "views of dashboards that are gone are kept"
     # the dashboard that is left works, and so does a second output of it
     notebook.run(3)
     notebook.run(4)
     notebook.page.locator(".nnw").nth(1).wait_for()
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-    settled(notebook, 2)
+    settled(notebook, models, 2)
     cleared = counts()
     assert (cleared["comms"], cleared["widgets"]) == (bare["comms"], bare["widgets"])
     notebook.run(4)

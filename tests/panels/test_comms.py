@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import pytest
 from jupyter_client.manager import start_new_kernel
 
 SHOW = """
-import ipywidgets
 from IPython.display import display
 from nnwidgets.panels import Dashboard
 from nnwidgets.records import History
@@ -31,7 +28,7 @@ def client():
 
 
 def test_nothing_is_lost_where_the_server_is_busy_while_dashboards_are_shown(client):
-    request = client.execute(textwrap.dedent(SHOW))
+    request = client.execute(SHOW)
     # a busy server: it takes nothing until the cell has ended
     assert client.get_shell_msg(timeout=LIMIT)["content"]["status"] == "ok"
     kinds, text = [], ""

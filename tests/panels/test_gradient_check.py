@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import ipywidgets
 
 from nnwidgets.panels import Dashboard, GradientCheck
@@ -73,6 +75,17 @@ def test_points_on_the_diagonal_lie_on_it():
     for cx, cy in circles:
         assert abs(float(cx.split('"')[1]) + float(cy.split('"')[1]) - 250) < 0.11
     assert picture(TensorCheck("w", (2,), "unreached")) == '<div class="nnw-note">nothing was sampled</div>'
+
+
+def test_the_longest_numbers_have_room_beside_the_picture():
+    drawn = picture(TensorCheck("w", (1,), "ok", analytic=(-1.23e-12,), numeric=(-1.23e-12,), sampled=("0",)))
+    left = float(re.findall(r'viewBox="(\S+) ', drawn)[0])
+    numbers = re.findall(r'<text x="(\d+)" y="\S+" text-anchor="end">(-?\d\S+)</text>', drawn)
+    assert any(len(text) > 6 for _, text in numbers)
+    # 7.5 for a digit of the theme's 13 pixels
+    assert all(float(x) - 7.5 * len(text) >= left for x, text in numbers)
+    turned = float(re.findall(r"rotate\(-90 (\S+) ", drawn)[0])
+    assert 8 <= turned - left <= 16
 
 
 def test_the_buttons_ask_for_a_check():
