@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Dialog, Locator
+from playwright.sync_api import Browser, Dialog, Locator, expect
 
 from ._lab import Lab
 from .conftest import one_page
@@ -140,7 +140,7 @@ def test_runs_are_sorted_filtered_tagged_and_compared(chromium: Browser, lab: La
         card.locator("tbody tr").first.wait_for()
         assert card.locator("tr.nnw-runs-here").inner_text().split()[0] == "2"
         notebook.run(4)
-        card.locator("tr.nnw-runs-here td").filter(has_text="50").first.wait_for(timeout=10_000)
+        expect(card.locator("tr.nnw-runs-here td.nnw-runs-step")).to_have_text("50", timeout=30_000)
         card.scroll_into_view_if_needed()
         page.wait_for_timeout(500)
         notebook.screenshot("runs-dashboard")
