@@ -23,9 +23,6 @@ from ._own_rules import CUSTOM
 from ._point import Point
 from ._programs import Programs
 
-# Stops whose effect is measured one by one.
-_MOST_STOPS = 32
-
 
 @dataclass(frozen=True)
 class Derivatives:
@@ -107,21 +104,24 @@ class Causes:
         return jax.jit(lambda inputs: replay(function.forward, inputs)[1])
 
     def _stopped(self, point: Point, tolerance: Tolerance) -> tuple[set[int], tuple[RuleCheck, ...]]:
-        """The tensors whose gradient is that of the loss with its stop_gradients, and what each of these takes out."""
+        """The tensors whose gradient is that of the loss with its stop_gradients, and what each line of these takes out."""
         stops = self._function.stops
         if not stops or self._function.gradient_through_stops is None:
             return set(), ()
-        closed = np.asarray(self._through_stops(point.inputs, np.zeros(len(stops))))
-        same = _same(point, closed, tolerance)
+        lines = np.array([str(source_of(eqn) or "") for eqn in stops])
+        closed, through = (self._through_stops(point, np.full(len(stops), one)) for one in (False, True))
         size, checks = norm(closed.ravel()) or 1.0, []
-        for k, eqn in enumerate(stops[:_MOST_STOPS]):
-            opened = np.asarray(self._through_stops(point.inputs, np.eye(len(stops))[k]))
-            effect, source = norm((opened - closed).ravel()) / size, source_of(eqn)
-            line = None if source is None else str(source)
-            if effect > tolerance.forward:
-                checks.append(RuleCheck("stop_gradient", "stop_gradient", line, None, effect, True))
+        seen = tolerance.forward * np.fmax(size, norm(through.ravel()))
+        for line in dict.fromkeys(lines.tolist()):
+            # what lies behind two of them passes neither when it alone is open: so each is also closed alone
+            with np.errstate(invalid="ignore"):
+                alone = self._through_stops(point, lines == line) - closed
+                last = through - self._through_stops(point, lines != line)
+            effect = float(np.fmax(norm(alone.ravel()), norm(last.ravel())))
+            if effect > seen:
+                checks.append(RuleCheck("stop_gradient", "stop_gradient", line or None, None, effect / size, True))
         # where no stop takes anything out, an equal gradient says nothing
-        return same if checks else set(), tuple(checks)
+        return _same(point, closed, tolerance) if checks else set(), tuple(checks)
 
     def _surrogates(self, rules: tuple[RuleCheck, ...], point: Point, tolerance: Tolerance) -> set[int]:
         """The tensors whose gradient is that of the loss with its surrogates, and nothing else."""
@@ -133,8 +133,12 @@ class Causes:
         with_them = jax.jit(lambda inputs: self._programs.gradients(kept, inputs)[1])(point.inputs)
         return _same(point, np.asarray(with_them), tolerance)
 
+    def _through_stops(self, point: Point, opened: np.ndarray) -> np.ndarray:
+        """The gradients (parts, numbers) with each stop_gradient open (1) or closed (0)."""
+        return np.asarray(self._opening(point.inputs, opened.astype(np.float64)))
+
     @cached_property
-    def _through_stops(self) -> Any:
+    def _opening(self) -> Any:
         gradient = self._function.gradient_through_stops
         return jax.jit(lambda inputs, opened: self._programs.gradients(gradient, inputs, opened)[1])
 
@@ -155,7 +159,7 @@ def _explained(
     if tensor.verdict not in ("wrong", "unsure"):
         return tensor
     if is_stopped:
-        lines = ", ".join(dict.fromkeys(each.line or "an unknown line" for each in stops))
+        lines = ", ".join(each.line or "an unknown line" for each in stops)
         return replace(tensor, verdict="stopped", words=f"stop_gradient at {lines}" if lines else "by stop_gradient")
     if is_surrogate:
         return replace(tensor, verdict="surrogate", words=_names(each for each in rules if each.surrogate))

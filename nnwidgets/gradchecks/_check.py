@@ -77,7 +77,7 @@ class Check:
                 procedure = Procedure(self.function, self.programs, FLOAT32 if foreign else FLOAT64, seed, told)
                 report = self._explained(procedure, procedure.report(point, tier, coordinates), told)
             else:
-                report = GradientReport(self._not_finite(point))
+                report, own = GradientReport(self._not_finite(point)), []
         known = zip(report.tensors, _own_errors(point, own), self._shares(point), strict=True)
         tensors = [
             replace(each, own_error=error, shares=shares) if shares or error is not None else each
@@ -101,11 +101,15 @@ class Check:
         return self.causes.explain(report, procedure.moved, procedure.tolerance)
 
     def _not_finite(self, point: Point) -> tuple[TensorCheck, ...]:
-        finite = np.isfinite(point.norms).all(axis=0)
-        words = "" if np.isfinite(point.values).all() else "the loss itself is NaN or infinite"
+        """The entries where the loss or some gradient is not finite: no differences were taken."""
+        function, bad, words = self.function, ~np.isfinite(point.norms).all(axis=0), ""
+        if not np.isfinite(point.values).all():
+            bad, words = np.ones_like(bad), "the loss itself is NaN or infinite"
+        others = "not looked at: another gradient is NaN or infinite"
         return tuple(
-            TensorCheck(path, tensor.shape, "unsure" if fine and not words else "non-finite", words=words)
-            for path, tensor, fine in zip(self.function.paths, self.function.tensors, finite, strict=True)
+            function.unchecked(t)
+            or TensorCheck(path, tensor.shape, "non-finite" if bad[t] else "unsure", words=words if bad[t] else others)
+            for t, (path, tensor) in enumerate(zip(function.paths, function.tensors, strict=True))
         )
 
     def _shares(self, point: Point) -> list[dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from nnwidgets.records import TensorCheck
 from nnwidgets.trace import ClosedJaxpr, Replay, bind, inner_programs, is_key
 
 Gradient = Callable[[list[Any], list[Any]], tuple[Any, list[list[Any]]]]
@@ -45,6 +47,13 @@ class Function:
         """Whether the loss depends on each tensor at all."""
         _, used = dce_jaxpr(self.forward.jaxpr, [True] * len(self.forward.jaxpr.outvars))
         return tuple(used[: len(self.paths)])
+
+    def unchecked(self, t: int) -> TensorCheck | None:
+        """The entry of a tensor of which there is nothing to check; None where there is something."""
+        path, shape = self.paths[t], self.tensors[t].shape
+        if not math.prod(shape):
+            return TensorCheck(path, shape, "skipped", words="it is empty")
+        return None if self.reached[t] else TensorCheck(path, shape, "unreached")
 
     @cached_property
     def exact_gradient(self) -> ClosedJaxpr | None:

@@ -122,14 +122,12 @@ class Procedure:
         return GradientReport(tuple(self._entry(look, t) for t in range(len(self._function.paths))))
 
     def _entry(self, look: Look, t: int, verdict: Any = "ok", error: float | None = None, **more: Any) -> TensorCheck:
-        path, shape = self._function.paths[t], self._function.tensors[t].shape
-        if not self._programs.sizes[t]:
-            return TensorCheck(path, shape, "skipped", words="it is empty")
-        if not self._function.reached[t]:
-            return TensorCheck(path, shape, "unreached")
+        unchecked = self._function.unchecked(t)
+        if unchecked is not None:
+            return unchecked
         if not look.point.norms[:, t].any() and verdict == "ok":
             more["words"] = "its gradient is zero at this point"
-        return look.entry(t, path, shape, verdict, error, **more)
+        return look.entry(t, self._function.paths[t], self._function.tensors[t].shape, verdict, error, **more)
 
     def _unrepeatable(self, point: Point) -> str:
         """Why the loss has no differences, or ""."""

@@ -197,12 +197,16 @@ def test_arguments_without_a_name_have_numbers() -> None:
 def test_a_loss_or_gradient_that_is_not_finite(function: Any) -> None:
     """log(0) and log of a negative number; at 0 a square root is finite, and its slope is not."""
     x = np.array([0.0, -1.0, 2.0], np.float32) if function is jnp.log else np.array([0.0, 1.0], np.float32)
-    report = gradcheck(lambda x, y: function(x).sum() + y.sum(), x, Y, tier="quick")
-    assert report.verdict("x") == "non-finite"
+    report = gradcheck(lambda x, y, unused: function(x).sum() + y.sum(), x, Y, Y, tier="quick")
+    assert report.verdict("x") == "non-finite" and report.verdict("unused") == "unreached"
+    # of numbers that are not there, none is in the user's own precision
+    assert all(each.own_error is None for each in report.tensors)
     if function is jnp.log:
+        assert report.verdict("y") == "non-finite"
         assert report.tensors[0].words == "the loss itself is NaN or infinite"
     else:
         assert report.verdict("y") == "unsure" and report.tensors[0].words == ""
+        assert report.tensors[1].words == "not looked at: another gradient is NaN or infinite"
 
 
 def test_a_function_that_is_constant_here() -> None:

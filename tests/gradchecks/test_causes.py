@@ -143,6 +143,42 @@ def test_a_stop_gradient_without_effect_is_not_named() -> None:
     assert [rule.line for rule in report.rules] == [line_of(loss, "teacher =")]
 
 
+def test_stops_behind_one_another_are_both_named() -> None:
+    """A target network whose parameters and output are both stopped: opening one of the two alone changes nothing."""
+
+    def loss(w: Any, x: Any) -> Any:
+        teacher = jax.lax.stop_gradient(w)
+        target = jax.lax.stop_gradient(jnp.tanh(teacher * x[1]))
+        return ((jnp.tanh(w * x[0]) - target) ** 2).sum()
+
+    report = gradcheck(loss, X, np.stack([X, X + 1]), argnums=0)
+    assert report.verdict("w") == "stopped"
+    assert [rule.line for rule in report.rules] == [line_of(loss, "teacher ="), line_of(loss, "target =")]
+
+
+def test_the_stops_of_one_line_are_one_cause() -> None:
+    def loss(w: Any) -> Any:
+        return sum(k * (jax.lax.stop_gradient(w) * w).sum() for k in range(40))
+
+    report = gradcheck(loss, X)
+    assert report.verdict("w") == "stopped"
+    (stop,) = report.rules
+    # as much again as is left
+    assert stop.error == pytest.approx(1.0)
+
+
+def test_a_stop_that_keeps_out_what_is_not_finite_accuses_none() -> None:
+    """Opened, it makes all gradients NaN: nothing can be compared."""
+
+    def loss(x: Any) -> Any:
+        guarded = jax.lax.stop_gradient(jnp.sqrt(jnp.maximum(x - 100, 0)))
+        teacher = jax.lax.stop_gradient(jnp.sin(x))
+        return (teacher * jax.nn.softmax(x)).sum() + (guarded * x).sum()
+
+    report = gradcheck(loss, X)
+    assert report.verdict("x") == "unsure" and not report.rules
+
+
 def test_only_what_a_stop_touches_is_stopped() -> None:
     report = gradcheck(lambda x, y: (jax.lax.stop_gradient(x) * x * jnp.sin(y)).sum(), X, X + 3)
     assert [report.verdict("x"), report.verdict("y")] == ["stopped", "ok"]
