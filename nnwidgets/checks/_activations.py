@@ -73,8 +73,8 @@ def spreads_of(setup: Setup) -> tuple[list[str], list[float]]:
     calls = [call for call in calls if call.output.op is not None and not traced.program.ops[call.output.op].loops]
     spreads = []
     for value in traced.values([call.output for call in calls]):
-        values = np.asarray(value, np.float64)
-        size = np.sqrt(np.mean(values**2)) or 1.0
+        values = np.asarray(value, np.promote_types(value.dtype, np.float64))
+        size = np.sqrt(np.mean(np.abs(values) ** 2)) or 1.0
         axis = _row_axis(values.shape, setup.rows)
         spreads.append(float(values.std(axis).max() / size) if np.isfinite(values).all() else float("nan"))
     return [call.layer for call in calls], spreads

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from nnwidgets.records import Check
-from nnwidgets.trace import layer_of
+from nnwidgets.trace import as_real, layer_of
 
 from ._subject import Subject
 from ._told import told
@@ -77,7 +77,7 @@ class OneStep:
 
 
 def _relative(new: Any, old: Any) -> float:
-    new, old = np.asarray(new, np.float64), np.asarray(old, np.float64)
+    new, old = (np.asarray(as_real(each), np.float64) for each in (new, old))
     # a parameter that was zero moved by all of what it is now
     return float(np.linalg.norm(new - old) / (np.linalg.norm(old) or np.linalg.norm(new) or 1.0))
 
@@ -86,9 +86,11 @@ def _norms(grads: dict[str, Any]) -> dict[str, float]:
     """The norm of each layer's gradient."""
     squares: dict[str, float] = {}
     for path, grad in grads.items():
-        squares[layer_of(path)] = squares.get(layer_of(path), 0.0) + float(np.sum(np.asarray(grad, np.float64) ** 2))
+        squares[layer_of(path)] = squares.get(layer_of(path), 0.0) + float(
+            np.sum(np.asarray(as_real(grad), np.float64) ** 2)
+        )
     return {layer: square**0.5 for layer, square in squares.items()}
 
 
 def _any(tree: Any) -> bool:
-    return any(bool(np.any(np.asarray(leaf, np.float64))) for leaf in jax.tree.leaves(tree))
+    return any(bool(np.any(as_real(leaf))) for leaf in jax.tree.leaves(tree))

@@ -110,7 +110,7 @@ def _step(tx: optax.GradientTransformation) -> Any:
         grads = jax.tree.map(lambda leaf: leaf + jnp.asarray(size, leaf.dtype), zeros)
         updates, opt_state = transformation.update(grads, opt_state, zeros, value=jnp.zeros(()))
         # what is frozen does not move: the largest tells
-        leaves = [jnp.mean(jnp.abs(leaf.astype(jnp.float32))) for leaf in jax.tree.leaves(updates)]
+        leaves = [jnp.mean(jnp.abs(leaf).astype(jnp.float32)) for leaf in jax.tree.leaves(updates)]
         return jnp.max(jnp.stack(leaves)), opt_state
 
     return step

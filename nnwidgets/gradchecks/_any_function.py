@@ -12,7 +12,7 @@ import numpy as np
 
 from nnwidgets.objective import leaf_paths
 from nnwidgets.records import GradientReport
-from nnwidgets.trace import argument_names, argument_positions
+from nnwidgets.trace import argument_names, argument_positions, as_given, as_real
 
 from ._check import Check
 from ._function import make_function
@@ -34,7 +34,7 @@ def gradcheck(
 
     Args:
         fn: a function of arrays, or pytrees of them; what it returns is contracted with random numbers unless it is a scalar.
-        args: its arguments.
+        args: its arguments; a complex array is checked as its real and imaginary parts.
         argnums: which of them to check; all that hold floats if None.
         grad: ``grad(*args)``, a gradient written by hand, shaped like the argument of `argnums` (a tuple for several);
             reverse mode if None.
@@ -71,22 +71,28 @@ def gradcheck(
         got = ", ".join(integers) or "no arrays"
         raise ValueError(f"there is nothing to differentiate: wanted floating arguments, got {got}.")
 
+    given = [jnp.asarray(leaves[k]) for k in places]
+
     def call(function: Callable[..., Any], tensors: list[Any]) -> Any:
         filled = list(leaves)
-        for place, tensor in zip(places, tensors, strict=True):
-            filled[place] = tensor
+        for place, tensor, like in zip(places, tensors, given, strict=True):
+            filled[place] = as_given(tensor, like)
         return function(*jax.tree.unflatten(structure, filled))
 
-    tensors = [jnp.asarray(leaves[k]) for k in places]
-    weights = _weights(jax.eval_shape(lambda each: call(fn, each), tensors), seed)
+    tensors = [as_real(each) for each in given]
+    returned, outputs = jax.eval_shape(lambda each: (found := call(fn, each), _reals(found)), tensors)
+    if not outputs:
+        raise ValueError(f"fn must return a floating array, got {returned!r}: there is nothing to differentiate.")
+    weights = _weights(outputs, seed)
 
     def parts(tensors: list[Any], rest: list[Any]) -> Any:
-        outputs = [leaf for leaf in jax.tree.leaves(call(fn, tensors)) if _is_float(leaf)]
+        outputs = _reals(call(fn, tensors))
         return jnp.stack([sum(jnp.vdot(weight, output) for weight, output in zip(weights, outputs, strict=True))])
 
     def by_hand(tensors: list[Any], rest: list[Any]) -> Any:
-        given = [leaf for leaf in jax.tree.leaves(call(grad, tensors)) if _is_float(leaf)]  # pyright: ignore[reportArgumentType]
-        return parts(tensors, rest), [given]
+        # the derivatives with respect to the parts: JAX's gradient is their conjugate
+        found = _reals(jax.tree.map(jnp.conj, call(grad, tensors)))  # pyright: ignore[reportArgumentType]
+        return parts(tensors, rest), [found]
 
     if grad is not None:
         _check_shapes(jax.eval_shape(lambda each: call(grad, each), tensors), args, names, chosen, weights)
@@ -129,7 +135,9 @@ def _chosen(args: tuple, names: list[str], argnums: int | Sequence[int] | None) 
 
 
 def _is_float(leaf: Any) -> bool:
-    return (hasattr(leaf, "dtype") or isinstance(leaf, float)) and jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    return (hasattr(leaf, "dtype") or isinstance(leaf, (float, complex))) and jnp.issubdtype(
+        jnp.result_type(leaf), jnp.inexact
+    )
 
 
 def _kind(leaf: Any) -> str:
@@ -137,14 +145,16 @@ def _kind(leaf: Any) -> str:
     return str(jnp.result_type(leaf)) if is_number else type(leaf).__name__
 
 
-def _weights(outputs: Any, seed: int) -> list[Any]:
-    floats = [leaf for leaf in jax.tree.leaves(outputs) if hasattr(leaf, "dtype") and _is_float(leaf)]
-    if not floats:
-        raise ValueError(f"fn must return a floating array, got {outputs!r}: there is nothing to differentiate.")
-    if len(floats) == 1 and not floats[0].shape:
-        return [jnp.ones((), floats[0].dtype)]
+def _reals(tree: Any) -> list[Any]:
+    """Its floating arrays, the complex ones as pairs."""
+    return [as_real(leaf) for leaf in jax.tree.leaves(tree) if _is_float(leaf)]
+
+
+def _weights(outputs: list[Any], seed: int) -> list[Any]:
+    if len(outputs) == 1 and not outputs[0].shape:
+        return [jnp.ones((), outputs[0].dtype)]
     rng = np.random.default_rng(seed)
-    return [jnp.asarray(rng.standard_normal(each.shape), each.dtype) for each in floats]
+    return [jnp.asarray(rng.standard_normal(each.shape), each.dtype) for each in outputs]
 
 
 def _check_shapes(found: Any, args: tuple, names: list[str], chosen: list[int], weights: list[Any]) -> None:

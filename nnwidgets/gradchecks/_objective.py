@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from nnwidgets.objective import Objective
-from nnwidgets.records import GradientReport, TensorCheck
+from nnwidgets.records import GradientReport
+from nnwidgets.trace import as_given, as_real
 
 from ._check import Check
 from ._function import make_function
@@ -30,7 +31,6 @@ class ObjectiveCheck:
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._real = [_is_real(leaf) for leaf in jax.tree.leaves(objective.params)]
         self._checks: dict[tuple[Any, ...], Check] = {}
         self._takes_few: dict[str, bool] = {}
 
@@ -57,36 +57,29 @@ class ObjectiveCheck:
             options: see `Check.run`.
         """
         few = batch if examples is None else self._few(params, state, batch, rng, examples)
-        leaves = list(zip(self._real, self._objective.paths, jax.tree.leaves(params), strict=True))
-        complex_ones = {path: leaf for real, path, leaf in leaves if not real}
-        tensors = [leaf for real, _, leaf in leaves if real]
-        rest, structure = jax.tree.flatten((list(complex_ones.values()), state, few, rng))
+        tensors = [as_real(leaf) for leaf in jax.tree.leaves(params)]
+        rest, structure = jax.tree.flatten((state, few, rng))
         shapes = tuple((jnp.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in (*tensors, *rest))
         if shapes not in self._checks:
             told("checking gradients: tracing the loss")
             self._checks[shapes] = self._make(tensors, rest, structure)
         report = self._checks[shapes].run([*tensors, *rest], told=told, **options)
-        skipped = [
-            TensorCheck(path, leaf.shape, "skipped", words="it is complex") for path, leaf in complex_ones.items()
-        ]
-        used = None if few is batch else examples
-        return replace(report, tensors=(*report.tensors, *skipped), examples=used)
+        return replace(report, examples=None if few is batch else examples)
 
     def _make(self, tensors: list[Any], rest: list[Any], structure: Any) -> Check:
-        objective, treedef = self._objective, jax.tree.structure(self._objective.params)
-        paths = [path for path, real in zip(objective.paths, self._real, strict=True) if real]
+        objective = self._objective
+        leaves, treedef = jax.tree.flatten(objective.params)
 
         def parts(tensors: list[Any], rest: list[Any]) -> Any:
-            others, state, batch, rng = jax.tree.unflatten(structure, rest)
-            given, more = iter(tensors), iter(others)
-            params = jax.tree.unflatten(treedef, [next(given) if each else next(more) for each in self._real])
+            state, batch, rng = jax.tree.unflatten(structure, rest)
+            params = jax.tree.unflatten(treedef, list(map(as_given, tensors, leaves)))
             loss, (_, aux) = objective(params, state, batch, rng, True)
             penalty = aux.get("penalty")
             return jnp.stack([loss] if penalty is None else [loss - penalty, jnp.asarray(penalty, loss.dtype)])
 
         count = jax.eval_shape(parts, tensors, rest).shape[0]
         names = ("loss",) if count == 1 else ("data", "penalty")
-        return Check(make_function(parts, tensors, rest, paths=paths, names=names))
+        return Check(make_function(parts, tensors, rest, paths=objective.paths, names=names))
 
     def _few(self, params: Any, state: Any, batch: Any, rng: Any, examples: int) -> Any:
         """The first examples of the batch, if it is clear what these are and the loss takes them; else the batch."""
@@ -103,7 +96,3 @@ class ObjectiveCheck:
             except Exception:
                 self._takes_few[shapes] = False
         return few if self._takes_few[shapes] else batch
-
-
-def _is_real(leaf: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)

@@ -6,6 +6,7 @@ from ._attention_mask import AttentionMask as AttentionMask
 from ._batch_norm_layers import BatchNormOneRow as BatchNormOneRow
 from ._batch_norm_layers import BiasBeforeBatchNorm as BiasBeforeBatchNorm
 from ._clipping_after_adam import ClippingAfterAdam as ClippingAfterAdam
+from ._conjugate_gradient import ConjugateGradient as ConjugateGradient
 from ._constant_initialization import ConstantInitialization as ConstantInitialization
 from ._constant_inputs import ConstantInputs as ConstantInputs
 from ._constant_labels import ConstantLabels as ConstantLabels
@@ -113,6 +114,7 @@ DATA_AND_OPTIMIZER = (
     ValidationShift(),
     RepeatedBatches(),
     UpdateSign(),
+    ConjugateGradient(),
     ClippingAfterAdam(),
     UnmaskedUpdates(),
     FrozenParameters(),

@@ -25,9 +25,13 @@ class ConstantInitialization:
 
     def check(self, setup: Setup) -> list[Finding]:
         """The layers whose units can't be told apart."""
-        grads = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(setup.first[1])]
-        leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(setup.params)]
-        used = {leaf: weights for weights in find_weights(setup) for leaf in weights.leaves}
+        params = jax.tree.leaves(setup.params)
+        grads, leaves = (
+            [np.asarray(np.real(leaf), np.float64) for leaf in each]
+            for each in (jax.tree.leaves(setup.first[1]), params)
+        )
+        # a complex weight may be constant in one of its parts
+        used = {i: each for each in find_weights(setup) for i in each.leaves if not np.iscomplexobj(params[i])}
         equal, only = [], []
         for i in used:
             if leaves[i].ndim < 2 or np.ptp(leaves[i]) > 0:

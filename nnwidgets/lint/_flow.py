@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from nnwidgets.trace import Op, Value, call_body
+from nnwidgets.trace import Op, Value, as_real, call_body
 
 from ._once import once
 from ._parts import before
@@ -145,7 +145,7 @@ def frozen(setup: Setup) -> frozenset[int]:
     """Indices of the parameters that the optimizer leaves as they are, whatever their gradient; it moves others."""
     ones = jax.tree.map(jnp.ones_like, setup.params)
     updates = jax.tree.leaves(setup.update(ones, setup.opt_state, setup.params)[0])
-    still = frozenset(i for i, update in enumerate(updates) if not np.asarray(update, np.float32).any())
+    still = frozenset(i for i, update in enumerate(updates) if not np.asarray(as_real(update), np.float32).any())
     # an accumulation, or a warm-up from zero, holds all of them for a while
     return still if len(still) < len(updates) else frozenset()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -31,7 +32,7 @@ class IdenticalLayers:
     def check(self, setup: Setup) -> list[Finding]:
         """Groups of tensors whose numbers go up and down together."""
         grads = jax.tree.leaves(setup.first[1])
-        leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(setup.params)]
+        leaves = [_numbers(leaf) for leaf in jax.tree.leaves(setup.params)]
         paths = setup.objective.paths
         small = self._small(setup, leaves, grads)
         if small is not None:
@@ -41,7 +42,7 @@ class IdenticalLayers:
             for i, leaf in enumerate(leaves)
             if leaf.size >= _FEWEST
             and _is_random((leaf[0] if leaf.ndim > 2 else leaf).ravel()[:256])
-            and bool(np.any(np.asarray(grads[i], np.float32)))
+            and bool(np.any(_numbers(grads[i])))
         ]
         groups: list[list[int]] = []
         for i in random:
@@ -51,7 +52,7 @@ class IdenticalLayers:
                     break
             else:
                 groups.append([i])
-        gradients = [np.asarray(leaf, np.float64) for leaf in grads]
+        gradients = [_numbers(leaf) for leaf in grads]
         found = []
         for group in groups:
             first, others = group[0], group[1:]
@@ -70,8 +71,8 @@ class IdenticalLayers:
             if _FEW <= leaf.size < _FEWEST and len(np.unique(leaf)) == leaf.size and _is_random(leaf.ravel()):
                 seen.setdefault(leaf.tobytes(), []).append(i)
         for group in seen.values():
-            gradient = np.asarray(grads[group[0]], np.float64)
-            alike = [i for i in group if gradient.any() and _equal(gradient, np.asarray(grads[i], np.float64))]
+            gradient = _numbers(grads[group[0]])
+            alike = [i for i in group if gradient.any() and _equal(gradient, _numbers(grads[i]))]
             if len(alike) > 1:
                 return self._told([setup.objective.paths[i] for i in alike], True, leaves[alike[0]])
         return None
@@ -88,6 +89,11 @@ class IdenticalLayers:
             tensors=len(paths),
             numbers_in_the_first=first.size,
         )
+
+
+def _numbers(leaf: Any) -> Array:
+    """What is compared: the real part of a complex tensor tells."""
+    return np.asarray(np.real(leaf), np.float64)
 
 
 def _is_random(values: Array) -> bool:

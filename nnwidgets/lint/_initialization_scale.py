@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from nnwidgets.records import Finding
+from nnwidgets.trace import as_real
 
 from ._first_step import first_step
 from ._setup import Setup
@@ -96,5 +97,5 @@ class InitializationScale:
 def _with_gradient(setup: Setup) -> frozenset[int]:
     """Indices of the parameters that the first gradient moves: a frozen teacher was not initialised for training."""
     return frozenset(
-        i for i, leaf in enumerate(jax.tree.leaves(setup.first[1])) if np.any(np.asarray(leaf, np.float32))
+        i for i, leaf in enumerate(jax.tree.leaves(setup.first[1])) if np.any(np.asarray(as_real(leaf), np.float32))
     )

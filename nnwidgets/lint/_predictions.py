@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnwidgets.trace import Value, values_at
+from nnwidgets.trace import Value, as_given, as_real, values_at
 
 from ._once import once
 from ._setup import Array, Setup, Traced
@@ -46,9 +46,9 @@ def shaken(setup: Setup) -> Any:
     rng = np.random.default_rng(0)
 
     def shake(leaf: Any) -> Any:
-        values = np.asarray(leaf, np.float32)
+        values = np.asarray(as_real(leaf), np.float32)
         noise = rng.standard_normal(values.shape, np.float32)
-        return jnp.asarray(values + max(0.5 * float(values.std()), 0.05) * noise, leaf.dtype)
+        return jnp.asarray(as_given(values + max(0.5 * float(values.std()), 0.05) * noise, leaf), leaf.dtype)
 
     return jax.tree.map(shake, setup.params)
 

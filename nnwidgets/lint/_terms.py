@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnwidgets.trace import Op, Value
+from nnwidgets.trace import Op, Value, as_real
 
 from ._functions import plain
 from ._parts import constant
@@ -122,7 +122,7 @@ def values_and_gradients(setup: Setup, terms: list[Term]) -> tuple[Any, Any]:
         norms = []
         for i in range(len(terms)):
             (grads,) = back(jnp.zeros(len(terms), jnp.float32).at[i].set(1.0))
-            squares = [jnp.sum(jnp.square(leaf.astype(jnp.float32))) for leaf in jax.tree.leaves(grads)]
+            squares = [jnp.sum(jnp.square(as_real(leaf).astype(jnp.float32))) for leaf in jax.tree.leaves(grads)]
             norms.append(jnp.sqrt(jnp.stack(squares).sum()))
         return values, jnp.stack(norms)
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nnwidgets.trace import as_real
+
 from ._once import once
 from ._opt_states import accumulates, at_count, find_nodes, is_adam, is_schedule, replace_nodes
 
@@ -57,7 +59,7 @@ class Trials:
 
     def sample(self, tree: Any) -> list[Array]:
         """What is compared of each leaf of a tree: all of it, or an even choice."""
-        return [_chosen(np.ravel(leaf)).astype(np.float64) for leaf in jax.tree.leaves(tree)]
+        return [np.asarray(_chosen(jnp.ravel(as_real(leaf))), np.float64) for leaf in jax.tree.leaves(tree)]
 
     def once(
         self, grads: Any, *, count: int | None = None, params: Any = None, opt_state: Any = None
@@ -160,13 +162,18 @@ class Trials:
         """The update that the first real gradients give, at the peak."""
         return self.once(self.real, count=self.peak)[0]
 
+    def scaled(self, scale: float, grads: Any = None) -> Any:
+        """Made gradients times a number; in float16 large ones become infinite, which is what the optimizer would get."""
+
+        def times(leaf: Array) -> Array:
+            return (leaf.astype(np.promote_types(leaf.dtype, np.float32)) * scale).astype(leaf.dtype)
+
+        with np.errstate(over="ignore"):
+            return jax.tree.map(times, self.made if grads is None else grads)
+
     def response(self, scale: float, grads: Any = None) -> list[Array]:
         """The update to made gradients times a number, from a fresh state at the peak, less what zero gradients give."""
-        grads = self.made if grads is None else grads
-        # in float16 the large ones become infinite, which is what the optimizer would get
-        with np.errstate(over="ignore"):
-            scaled = jax.tree.map(lambda leaf: (leaf.astype(np.float32) * scale).astype(leaf.dtype), grads)
-        found = self.once(scaled, count=self.peak)[2]
+        found = self.once(self.scaled(scale, grads), count=self.peak)[2]
         return [a - b for a, b in zip(found, self.decay, strict=True)]
 
     @cached_property
@@ -247,7 +254,9 @@ def cosine(ours: list[Array], theirs: list[Array]) -> float:
 def _made(real: Any) -> Any:
     """Gradients of random direction and the real ones' sizes; a tensor whose gradient is zero gets the others' median size."""
     leaves, form = jax.tree.flatten(real)
-    sizes = [float(np.sqrt(np.mean(leaf.astype(np.float64) ** 2))) if leaf.size else 0.0 for leaf in leaves]
+    sizes = [
+        float(np.sqrt(np.mean(np.asarray(as_real(leaf), np.float64) ** 2))) if leaf.size else 0.0 for leaf in leaves
+    ]
     known = [size for size in sizes if size > 0 and np.isfinite(size)]
     middle = float(np.median(known)) if known else 1e-3
     rng = np.random.default_rng(0)
@@ -259,7 +268,7 @@ def _made(real: Any) -> Any:
 
 
 def _sample(leaf: Any) -> jax.Array:
-    return _chosen(jnp.ravel(jnp.asarray(leaf))).astype(jnp.float32)
+    return _chosen(jnp.ravel(as_real(leaf))).astype(jnp.float32)
 
 
 def _chosen(flat: Any) -> Any:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import optax
 
+from nnwidgets.trace import as_real
+
 from ._summary import Summary, summarize
 
 if TYPE_CHECKING:
@@ -67,9 +69,9 @@ class Snapshot:
         return optax.apply_updates(self.params, self.updates)
 
     def tensors(self) -> dict[str, list[jax.Array]]:
-        """The leaves of gradient, update and parameter, each in the order of `paths`."""
+        """The leaves of gradient, update and parameter in the order of `paths`, complex ones as pairs of reals (2, ...)."""
         named = {"gradient": self.grads, "update": self.updates, "parameter": self.params}
-        return {what: jax.tree.leaves(tree) for what, tree in named.items()}
+        return {what: [as_real(leaf) for leaf in jax.tree.leaves(tree)] for what, tree in named.items()}
 
     @functools.cached_property
     def summaries(self) -> dict[str, Summary]:

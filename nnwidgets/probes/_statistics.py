@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from nnwidgets.trace import as_real
+
 from ._snapshot import PerLayer, Snapshot
 
 READINGS = ("mean", "std", "min", "max", "zero_fraction", "nonfinite")
@@ -58,5 +60,5 @@ def tensor_norms(grads: Any, updates: Any, params: Any) -> jax.Array:
         float32 (3, tensors): gradient, update, parameter. One plain pass: entries above 1e19 overflow to inf, and those
         below 1e-19 vanish when squared; the probe `norms` has neither limit.
     """
-    every = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves((grads, updates, params))]
+    every = [jnp.asarray(as_real(leaf), jnp.float32).reshape(-1) for leaf in jax.tree.leaves((grads, updates, params))]
     return jnp.sqrt(jnp.asarray([jnp.vdot(leaf, leaf) for leaf in every], jnp.float32)).reshape(3, -1)

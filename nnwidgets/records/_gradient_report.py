@@ -17,7 +17,7 @@ MEANING: dict[str, str] = {
     "unreached": "the loss does not depend on it: its gradient is always zero",
     "unsure": "differences cannot resolve it, and there is no third opinion",
     "non-finite": "the loss or its gradient is NaN or infinite here",
-    "skipped": "nothing to check: it is empty or complex",
+    "skipped": "nothing to check: it is empty",
 }
 """What each verdict says."""
 
@@ -36,7 +36,7 @@ class TensorCheck:
 
     Attributes:
         path: its path.
-        shape: its shape.
+        shape: its shape; a complex one is checked as its real and imaginary parts, (2, ...).
         verdict: see `MEANING`.
         error: the largest relative error ``|a - n| / max(|a|, |n|)`` of numeric against analytic derivatives, of those that
             rounding lets resolve; None where there is none.
@@ -150,7 +150,7 @@ class GradientReport:
 
     @property
     def checked(self) -> int:
-        """How many tensors there was something to check of: they reach the loss, and are neither empty nor complex."""
+        """How many tensors there was something to check of: they reach the loss, and are not empty."""
         return sum(each.verdict not in ("unreached", "skipped") for each in self.tensors)
 
     def verdict(self, path: str) -> Verdict:

@@ -21,11 +21,11 @@ _RULES = {
         IdenticalLayers IndexOutOfRange InitializationScale InputIgnored LowPrecision NonDifferentiable NonFinite
         NothingChanges Recompiles RowsMixed SaturatedUnits StaleParameters StoppedGradient SwallowedUpdates
         VanishingGradient WrongGradient ZeroGradient""",
-    4: """AccumulationScale AdamEpsilon BatchNormLag BatchNormOneRow BatchStatisticsNotStored BatchTooLarge BatchTooSmall
-        BiasBeforeBatchNorm ClippingAfterAdam DecayInsideAdam DecayOnNormsAndBiases Divergence DropoutBeforeBatchNorm
-        DropoutKey DropoutRate FrozenParameters LearningRateTooHigh LearningRateTooLow Oscillation Overfitting
-        ScheduleHorizon SlowInput StillImproving StrongDecay TightClipping TrainModeInEvaluation UnmaskedUpdates UpdateRatio
-        UpdateSign ValidationBetter""",
+    4: """AccumulationScale AdamEpsilon BatchNormLag BatchNormOneRow BatchStatisticsNotStored BatchTooLarge
+        BatchTooSmall BiasBeforeBatchNorm ClippingAfterAdam ConjugateGradient DecayInsideAdam DecayOnNormsAndBiases
+        Divergence DropoutBeforeBatchNorm DropoutKey DropoutRate FrozenParameters LearningRateTooHigh
+        LearningRateTooLow Oscillation Overfitting ScheduleHorizon SlowInput StillImproving StrongDecay
+        TightClipping TrainModeInEvaluation UnmaskedUpdates UpdateRatio UpdateSign ValidationBetter""",
 }
 HEADING_OF = {rule: heading for heading, rules in _RULES.items() for rule in rules.split()}
 

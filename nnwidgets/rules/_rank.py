@@ -27,9 +27,9 @@ _LAYERS = (
 )  # fmt: skip
 _INITIALISATION = ("ConstantInitialization", "IdenticalLayers", "InitializationScale", "FirstLoss")
 _OPTIMIZER = (
-    "UpdateSign", "UnmaskedUpdates", "FrozenParameters", "ScheduleHorizon", "LowPrecision", "AccumulationScale",
-    "DecayInsideAdam", "StrongDecay", "PenaltyDominates", "TightClipping", "ClippingAfterAdam", "AdamEpsilon",
-    "DecayOnNormsAndBiases",
+    "UpdateSign", "ConjugateGradient", "UnmaskedUpdates", "FrozenParameters", "ScheduleHorizon", "LowPrecision",
+    "AccumulationScale", "DecayInsideAdam", "StrongDecay", "PenaltyDominates", "TightClipping", "ClippingAfterAdam",
+    "AdamEpsilon", "DecayOnNormsAndBiases",
 )  # fmt: skip
 _RATE = ("BatchTooSmall", "BatchTooLarge", "LearningRateTooHigh", "LearningRateTooLow")
 # Later ones are nearer to the loss curve, which everything else shows up in.
@@ -46,7 +46,7 @@ GROUPS = (_DATA, _HEAD, _CONNECTIONS, _LAYERS, _INITIALISATION, _OPTIMIZER, _RAT
 _DEPTH = {name: (depth, place) for depth, group in enumerate(GROUPS) for place, name in enumerate(group)}
 
 _SCALE = ("InputScale", "TargetScale", "SumOverBatch", "InitializationScale")
-_WIRING = ("UpdateSign", "UnmaskedUpdates", "AccumulationScale", "GradientMismatch")
+_WIRING = ("UpdateSign", "ConjugateGradient", "UnmaskedUpdates", "AccumulationScale", "GradientMismatch")
 _MISREAD = (
     "LabelRange", "LabelWidth", "LabelCoding", "LossForTargets", "OneUnitSoftmax", "SoftmaxTwice", "SigmoidTwice",
     "LogitsAsProbabilities", "SigmoidForExclusiveClasses", "SoftmaxForMultiLabel", "OutputRange", "ReluOnLogits",

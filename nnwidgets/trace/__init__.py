@@ -6,6 +6,8 @@ from ._calls import Call as Call
 from ._calls import find_calls as find_calls
 from ._calls import innermost as innermost
 from ._calls import layer_of as layer_of
+from ._complex import as_given as as_given
+from ._complex import as_real as as_real
 from ._jax import ClosedJaxpr as ClosedJaxpr
 from ._jax import Frame as Frame
 from ._jax import bind as bind

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nnwidgets.trace import as_real
+
 
 class Programs:
     """Gradient and update, compiled once for the shapes of the first batch.
@@ -38,7 +40,7 @@ class Programs:
             )
             finite = jnp.isfinite(loss)
             for leaf in jax.tree.leaves(grads):
-                finite &= jnp.isfinite(jnp.sum(leaf, dtype=jnp.float32))
+                finite &= jnp.isfinite(jnp.sum(as_real(leaf), dtype=jnp.float32))
             return _pack(loss, finite, aux), loss, grads, new_state
 
         def update(params: Any, opt_state: Any, grads: Any, multiplier: jax.Array, loss: jax.Array) -> Any:

@@ -13,6 +13,7 @@ import optax
 
 from nnwidgets.objective import Objective
 from nnwidgets.records import Spike
+from nnwidgets.trace import as_real
 
 from ._past import Past
 from ._timeline import Timeline
@@ -92,7 +93,7 @@ def look_into(
 
 @jax.jit
 def _norms(grads: Any) -> jax.Array:
-    return jnp.stack([jnp.linalg.norm(jnp.ravel(leaf).astype(jnp.float32)) for leaf in jax.tree.leaves(grads)])
+    return jnp.stack([jnp.linalg.norm(jnp.ravel(as_real(leaf)).astype(jnp.float32)) for leaf in jax.tree.leaves(grads)])
 
 
 def _examples(objective: Objective, at: Any, batch: Any, rng: jax.Array) -> np.ndarray | None:

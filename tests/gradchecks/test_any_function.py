@@ -40,6 +40,34 @@ def test_quick_evaluates_the_loss_twice_a_tensor_and_full_as_often_as_it_samples
     assert gradcheck(product, X, Y, tier="whole").evaluations == 4
 
 
+Z = (X + 1j * Y).astype(np.complex64)
+
+
+@jax.custom_vjp
+def turned(z: Any) -> Any:
+    """z times i; its rule leaves out the i."""
+    return 1j * z
+
+
+turned.defvjp(lambda z: (1j * z, None), lambda _, g: (g,))
+
+
+def test_complex_arguments_and_results() -> None:
+    report = gradcheck(lambda z, x: jnp.fft.fft(z * x**2), Z, X)
+    assert [each.verdict for each in report.tensors] == ["ok", "ok"]
+    assert gradcheck(lambda z: jnp.sum(jnp.abs(turned(z) + 1) ** 2), Z).verdict("z") == "wrong"
+
+
+def test_a_complex_gradient_by_hand_is_as_jax_gives_it() -> None:
+    """The conjugate of the direction in which it rises most."""
+
+    def loss(z: Any) -> Any:
+        return jnp.sum(jnp.abs(z) ** 2)
+
+    assert gradcheck(loss, Z, grad=lambda z: 2 * jnp.conj(z)).ok
+    assert gradcheck(loss, Z, grad=lambda z: 2 * z).verdict("z") == "wrong"
+
+
 def test_pytrees_scalars_and_empty_arrays() -> None:
     def loss(tree: Any, scale: Any) -> Any:
         return scale * (tree["layers"][0] ** 2).sum() + tree["bias"] * scale**2 + tree["none"].sum()

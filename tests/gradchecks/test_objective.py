@@ -118,11 +118,13 @@ def test_an_unreached_parameter() -> None:
     assert stopped.verdict("unused") == "stopped"
 
 
-def test_a_complex_parameter_is_skipped() -> None:
-    params = {"phase": np.complex64(1j), "w": PARAMS["w"]}
-    report = check(lambda p, batch: jnp.abs(p["phase"]) * (batch[0] @ p["w"]).sum(), params)
-    assert [report.verdict("phase"), report.verdict("w")] == ["skipped", "ok"]
-    assert report.tensors[-1].words == "it is complex"
+def test_complex_parameters() -> None:
+    params = {"phase": np.array([1j, 2 - 1j], np.complex64), "w": PARAMS["w"]}
+    report = check(lambda p, batch: jnp.abs(p["phase"] ** 2).sum() * (batch[0] @ p["w"]).sum(), params, tier="full")
+    assert [report.verdict("phase"), report.verdict("w")] == ["ok", "ok"]
+    assert report.tensors[0].shape == (2, 2) and report.tensors[0].own_error is not None
+    sampled = {index for index in report.tensors[0].sampled if index != "direction"}
+    assert sampled == {"0", "1", "2", "3"}, "both parts of both numbers"
 
 
 def black_background(params: Any, batch: Any) -> Any:

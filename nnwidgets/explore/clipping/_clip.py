@@ -117,7 +117,9 @@ class Response(NamedTuple):
 def _responses(tried: Trials, params: Any, *, kept: bool) -> Iterator[Response | None]:
     """Of each part of the state that is like the gradients, or of the update; None of one that is not proportional to them."""
     made = tried.sample(tried.made)
-    size = float(np.sqrt(sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in jax.tree.leaves(tried.made))))
+    size = float(
+        np.sqrt(sum(np.sum(np.square(np.abs(leaf), dtype=np.float64)) for leaf in jax.tree.leaves(tried.made)))
+    )
     read = kept_parts if kept else _updates
     zero, *found = (read(tried, scale, params) for scale in (0.0, *_SMALL, *_LARGE))
     for k, still in enumerate(zero):
@@ -156,7 +158,4 @@ def _updates(tried: Trials, scale: float, params: Any) -> list[list[Array]]:
 
 
 def _once(tried: Trials, scale: float, params: Any) -> Any:
-    # in float16 the large ones become infinite, which is what the optimizer would get
-    with np.errstate(over="ignore"):
-        grads = jax.tree.map(lambda leaf: (leaf.astype(np.float32) * scale).astype(leaf.dtype), tried.made)
-    return tried.once(grads, count=tried.peak, params=params)
+    return tried.once(tried.scaled(scale), count=tried.peak, params=params)

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
+from nnwidgets.trace import as_given, as_real
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -29,19 +31,19 @@ def filter_directions(params: Any, count: int, seed: int = 0, *, filters_first: 
         filters_first: whether the output features lie along the first axis, as in Equinox.
 
     Returns:
-        trees like the parameters, NumPy, float32.
+        trees like the parameters, NumPy, float32 or complex64.
     """
     generator = np.random.default_rng(seed)
     flat = all(np.ndim(leaf) < 2 for leaf in jax.tree.leaves(params))
 
     def one(leaf: Any) -> Any:
-        weights = np.asarray(leaf, np.float32)
+        weights = np.asarray(leaf, np.complex64 if np.iscomplexobj(leaf) else np.float32)
         if weights.ndim < 2 and not flat:
             return np.zeros_like(weights)
-        drawn = generator.standard_normal(weights.shape, np.float32)
+        drawn = as_given(generator.standard_normal(np.shape(as_real(weights)), np.float32), weights)
         kept = {0 if filters_first else weights.ndim - 1} if weights.ndim > 1 else set[int]()
         axes = tuple(axis for axis in range(weights.ndim) if axis not in kept)
-        sizes = [np.sqrt(np.sum(np.square(each), axes, keepdims=True)) for each in (weights, drawn)]
+        sizes = [np.sqrt(np.sum(np.square(np.abs(each)), axes, keepdims=True)) for each in (weights, drawn)]
         return drawn * sizes[0] / np.maximum(sizes[1], np.finfo(np.float32).tiny)
 
     return [jax.tree.map(one, params) for _ in range(count)]
@@ -78,8 +80,8 @@ def principal_plane(points: Sequence[Any]) -> Plane | None:
 
     def apart(k: int) -> Numbers:
         """What one tensor is beside what it is in the end (points, numbers)."""
-        last = np.asarray(leaves[-1][k], np.float64).ravel()
-        return np.stack([np.asarray(each[k], np.float64).ravel() - last for each in leaves])
+        last = np.asarray(as_real(leaves[-1][k]), np.float64).ravel()
+        return np.stack([np.asarray(as_real(each[k]), np.float64).ravel() - last for each in leaves])
 
     gram = sum((each @ each.T for each in map(apart, range(len(leaves[0])))), np.zeros((len(points), len(points))))
     if len(points) < 3 or not np.isfinite(gram).all():
@@ -91,7 +93,11 @@ def principal_plane(points: Sequence[Any]) -> Plane | None:
     made = [(vectors[:, :2] / roots).T @ apart(k) for k in range(len(leaves[0]))]
     across, up = (
         jax.tree.unflatten(
-            form, [np.float32(two[i]).reshape(np.shape(leaf)) for two, leaf in zip(made, leaves[0], strict=True)]
+            form,
+            [
+                np.asarray(as_given(np.float32(two[i]).reshape(np.shape(as_real(leaf))), leaf))
+                for two, leaf in zip(made, leaves[0], strict=True)
+            ],
         )
         for i in range(2)
     )
