@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
+from nnwidgets.trace import conjugated
+
 # With `rate` as its learning rate.
-ADAM = optax.chain(optax.scale_by_adam(), optax.scale(-1.0))
+ADAM = conjugated(optax.chain(optax.scale_by_adam(), optax.scale(-1.0)))
 
 
 @dataclass(frozen=True, eq=False)

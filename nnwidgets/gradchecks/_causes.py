@@ -113,11 +113,9 @@ class Causes:
         size, checks = norm(closed.ravel()) or 1.0, []
         seen = tolerance.forward * np.fmax(size, norm(through.ravel()))
         for line in dict.fromkeys(lines.tolist()):
-            # what lies behind two of them passes neither when it alone is open: so each is also closed alone
+            # closed alone, and not opened alone: what lies behind two of them would not pass the other
             with np.errstate(invalid="ignore"):
-                alone = self._through_stops(point, lines == line) - closed
-                last = through - self._through_stops(point, lines != line)
-            effect = float(np.fmax(norm(alone.ravel()), norm(last.ravel())))
+                effect = norm((through - self._through_stops(point, lines != line)).ravel())
             if effect > seen:
                 checks.append(RuleCheck("stop_gradient", "stop_gradient", line or None, None, effect / size, True))
         # where no stop takes anything out, an equal gradient says nothing

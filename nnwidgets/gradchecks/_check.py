@@ -102,7 +102,8 @@ class Check:
 
     def _not_finite(self, point: Point) -> tuple[TensorCheck, ...]:
         """The entries where the loss or some gradient is not finite: no differences were taken."""
-        function, bad, words = self.function, ~np.isfinite(point.norms).all(axis=0), ""
+        function, words = self.function, ""
+        bad = np.array(~np.isfinite(point.norms).all(axis=0))
         if not np.isfinite(point.values).all():
             bad, words = np.ones_like(bad), "the loss itself is NaN or infinite"
         others = "not looked at: another gradient is NaN or infinite"

@@ -52,5 +52,6 @@ class ConjugateGradient:
             "direction that an optimizer subtracts.",
             "Conjugate first: optax.chain(optax.stateless(lambda grads, _: jax.tree.map(jnp.conj, grads)), tx).",
             where=up[0],
+            change=("gradients", "conjugate"),
             tensors=len(up),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,8 @@ class History(Results):
         Series('gradient/norm', steps 0 to 0, 1 rows x 2 layers)
         >>> history.names()
         ('gradient/norm', 'train/loss')
+        >>> [name for name in history if name.startswith("train/")]
+        ['train/loss']
     """
 
     def __init__(self, full_steps: int = 4096, buckets: int = 2048) -> None:
@@ -148,6 +150,9 @@ class History(Results):
 
     def __contains__(self, name: object) -> bool:
         return name in self._columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
 
     def names(self) -> tuple[str, ...]:
         """The readings recorded so far, sorted; histograms are not among them."""

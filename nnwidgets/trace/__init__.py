@@ -8,6 +8,7 @@ from ._calls import innermost as innermost
 from ._calls import layer_of as layer_of
 from ._complex import as_given as as_given
 from ._complex import as_real as as_real
+from ._complex import conjugated as conjugated
 from ._jax import ClosedJaxpr as ClosedJaxpr
 from ._jax import Frame as Frame
 from ._jax import bind as bind

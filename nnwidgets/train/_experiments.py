@@ -162,7 +162,9 @@ def _descend(bench: Bench) -> Outcome:
     size = float(optax.global_norm(at.params))
     for relative in (1e-2, 1e-3, 1e-4):
         length = relative * size / norm
-        moved = jax.tree.map(lambda leaf, grad: leaf - jnp.asarray(length, leaf.dtype) * grad, at.params, grads)  # noqa: B023
+        moved = jax.tree.map(
+            lambda leaf, grad: leaf - jnp.asarray(length, leaf.dtype) * jnp.conj(grad), at.params, grads
+        )
         lower = bench.loss(batch, Saved(at.step, moved, at.state, at.opt_state))
         if lower < float(loss):
             return Outcome(

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from nnwidgets.records import Finding, Fork
+from nnwidgets.trace import conjugated
 
 from ._experiments import Bench, is_better, with_output_bias
 from ._fork import Change, Way, fork
@@ -74,7 +75,9 @@ def _run(change: tuple[str, Any], bench: Bench) -> Fork | None:
             Change(tx=optax.chain(optax.clip_by_global_norm(float(value)), bench.setup.tx)), KEYS, STEPS
         )
     if what == "optimizer" and value == "adam":
-        return bench.beside(Change(tx=optax.adam(1e-3)), KEYS, STEPS)
+        return bench.beside(Change(tx=conjugated(optax.adam(1e-3))), KEYS, STEPS)
+    if what == "gradients" and value == "conjugate":
+        return bench.beside(Change(tx=conjugated(bench.setup.tx)), KEYS, STEPS)
     if what == "output bias":
         filled = with_output_bias(bench, float(value))
         return None if filled is None else bench.beside(filled, KEYS, STEPS)

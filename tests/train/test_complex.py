@@ -58,11 +58,14 @@ def test_the_checklist_and_the_experiments(trained: nnw.Session) -> None:
     assert "clipped" in repr(trained.explore.clipping())
 
 
-def test_a_nan_in_the_imaginary_part_alone_is_seen() -> None:
+@pytest.mark.parametrize("budget", [0.0, math.inf], ids=["by the step itself", "by the probes"])
+def test_a_nan_in_the_imaginary_part_alone_is_seen(budget: float) -> None:
     def bad(params: Any, batch: Any) -> Any:
-        # at 0 the slope of a square root of the imaginary part is infinite, times 0 it is NaN
+        # at 0 the slope of a square root is infinite, times 0 it is NaN; the parameters stay as they are
         return jnp.real(params["z"]).sum() + 0.0 * jnp.sqrt(jnp.imag(params["z"])).sum()
 
-    session = nnw.Session(nnw.Objective(bad, {"z": jnp.ones(3, jnp.complex64)}), optax.sgd(0.1), [jnp.ones(1)])
-    session.run(1)
+    session = nnw.Session(
+        nnw.Objective(bad, {"z": jnp.ones(3, jnp.complex64)}), optax.set_to_zero(), [jnp.ones(1)], budget=budget
+    )
+    session.run(3)
     assert [finding.rule for finding in session.findings] == ["NonFinite"]

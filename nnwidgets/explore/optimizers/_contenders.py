@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import optax
 
+from nnwidgets.trace import conjugated
+
 Factory = Callable[[float], optax.GradientTransformation]
 
 MOMENTUM = 0.9
@@ -63,7 +65,7 @@ def contenders(given: Mapping[str, Factory] | None) -> list[Contender]:
 @lru_cache(maxsize=len(_USUAL))
 def _usual(name: str) -> Contender:
     factory, rate = _USUAL[name]
-    return Contender(name, factory(rate), rate)
+    return Contender(name, conjugated(factory(rate)), rate)
 
 
 def _kind(factory: Any, made: Any) -> str:
