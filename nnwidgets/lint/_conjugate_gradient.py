@@ -37,21 +37,21 @@ class ConjugateGradient:
         if jax.tree.structure(updates) != jax.tree.structure(made):
             return None
         moved = jax.tree.map(np.subtract, updates, still)
-        up = [
-            path
-            for path, grad, move in zip(tried.paths, jax.tree.leaves(made), jax.tree.leaves(moved), strict=True)
-            if np.iscomplexobj(grad)
-            and all(cosine([part(move)], [part(grad)]) < -self.certain for part in (np.real, np.imag))
-        ]
+        up = dict[str, float]()
+        for path, grad, move in zip(tried.paths, jax.tree.leaves(made), jax.tree.leaves(moved), strict=True):
+            real, imaginary = (cosine([part(move)], [part(grad)]) for part in (np.real, np.imag))
+            if np.iscomplexobj(grad) and max(real, imaginary) < -self.certain:
+                up[path] = imaginary
         if not up:
             return None
-        more = f" and {len(up) - 1} more" if len(up) > 1 else ""
+        first, more = next(iter(up)), f" and {len(up) - 1} more" if len(up) > 1 else ""
         return told(
             self,
-            f"The imaginary part of {up[0]}{more} goes up the slope of the loss: JAX's gradient is the conjugate of the "
+            f"The imaginary part of {first}{more} goes up the slope of the loss: JAX's gradient is the conjugate of the "
             "direction that an optimizer subtracts.",
             "Conjugate first: optax.chain(optax.stateless(lambda grads, _: jax.tree.map(jnp.conj, grads)), tx).",
-            where=up[0],
+            where=first,
             change=("gradients", "conjugate"),
+            cosine_of_imaginary_parts_of_update_and_gradient=up[first],
             tensors=len(up),
         )

@@ -159,12 +159,10 @@ def _descend(bench: Bench) -> Outcome:
     norm = float(optax.global_norm(grads))
     if not (np.isfinite(norm) and norm > 0):
         return Outcome(None, "there is no gradient to go along")
-    size = float(optax.global_norm(at.params))
+    size, slopes = float(optax.global_norm(at.params)), jax.tree.map(jnp.conj, grads)
     for relative in (1e-2, 1e-3, 1e-4):
         length = relative * size / norm
-        moved = jax.tree.map(
-            lambda leaf, grad: leaf - jnp.asarray(length, leaf.dtype) * jnp.conj(grad), at.params, grads
-        )
+        moved = jax.tree.map(lambda leaf, slope: leaf - jnp.asarray(length, leaf.dtype) * slope, at.params, slopes)  # noqa: B023
         lower = bench.loss(batch, Saved(at.step, moved, at.state, at.opt_state))
         if lower < float(loss):
             return Outcome(
