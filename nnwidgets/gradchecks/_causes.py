@@ -13,7 +13,7 @@ import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
-from nnwidgets.trace import Replay, bind, call_body, custom_rule_name, source_of
+from nnwidgets.trace import Replay, as_given, as_real, bind, call_body, custom_rule_name, source_of
 
 from ._by_tensor import gaps, norm
 from ._float64 import Float64
@@ -173,8 +173,8 @@ def _names(rules: Iterable[RuleCheck]) -> str:
 
 def _derivatives(eqn: Any) -> Derivatives | None:
     """None where the rule has nothing to differentiate, or cannot be traced by itself."""
-    floats = tuple(i for i, atom in enumerate(eqn.invars) if jnp.issubdtype(atom.aval.dtype, jnp.floating))
-    outputs = tuple(i for i, var in enumerate(eqn.outvars) if jnp.issubdtype(var.aval.dtype, jnp.floating))
+    floats = tuple(i for i, atom in enumerate(eqn.invars) if jnp.issubdtype(atom.aval.dtype, jnp.inexact))
+    outputs = tuple(i for i, var in enumerate(eqn.outvars) if jnp.issubdtype(var.aval.dtype, jnp.inexact))
     body = call_body(eqn)
     inputs = [_shape(atom.aval) for atom in eqn.invars]
     tangents, cotangents = [inputs[i] for i in floats], [_shape(eqn.outvars[i].aval) for i in outputs]
@@ -226,14 +226,14 @@ def _local_error(eqn: Any, known: Derivatives, values: list[Any], outputs: list[
     NaN where nothing can be compared.
     """
     keys = iter(jax.random.split(jax.random.key(len(values)), len(known.floats) + len(known.outputs)))
-    cotangents = [_random(next(keys), jnp.shape(outputs[i])) for i in known.outputs]
+    cotangents = [_random(next(keys), outputs[i]) for i in known.outputs]
     own = float64(known.own, [*values, *cotangents])
     if known.exact is not None:
         exact = float64(known.exact, [*values, *cotangents])
         sloping = [i for i, flat in enumerate(known.flat) if not flat]
         of_sloping = _apart([own[i] for i in sloping], [exact[i] for i in sloping]) if sloping else jnp.float64(0)
         return jnp.stack([_apart(own, exact), of_sloping])
-    tangents = [_random(next(keys), jnp.shape(values[i])) for i in known.floats]
+    tangents = [_random(next(keys), values[i]) for i in known.floats]
     if known.tangent is not None:
         slopes = float64(known.tangent, [*values, *tangents])
     else:
@@ -241,10 +241,12 @@ def _local_error(eqn: Any, known: Derivatives, values: list[Any], outputs: list[
     return jnp.stack(2 * [_apart([_dot(own, tangents)], [_dot(cotangents, slopes)])])
 
 
-def _random(key: Any, shape: tuple[int, ...]) -> Any:
+def _random(key: Any, like: Any) -> Any:
     """Of either sign and never near zero: no coordinate of a rule is left out."""
     signs, sizes = jax.random.split(key)
-    return jax.random.rademacher(signs, shape, jnp.float64) * jax.random.uniform(sizes, shape, jnp.float64, 0.5, 1.5)
+    shape = jnp.shape(as_real(like))
+    drawn = jax.random.rademacher(signs, shape, jnp.float64) * jax.random.uniform(sizes, shape, jnp.float64, 0.5, 1.5)
+    return as_given(drawn, like)
 
 
 def _slopes(eqn: Any, known: Derivatives, values: list[Any], tangents: list[Any], float64: Float64) -> list[Any]:
@@ -258,7 +260,8 @@ def _slopes(eqn: Any, known: Derivatives, values: list[Any], tangents: list[Any]
 
 
 def _dot(one: list[Any], other: list[Any]) -> Any:
-    return sum((jnp.vdot(a, b) for a, b in zip(one, other, strict=True)), start=jnp.float64(0))
+    # not vdot: JAX transposes complex numbers without conjugating them
+    return sum((jnp.sum(a * b) for a, b in zip(one, other, strict=True)), start=jnp.float64(0))
 
 
 def _apart(own: list[Any], exact: list[Any]) -> Any:

@@ -161,7 +161,7 @@ class Procedure:
         # for each tensor whose exact gradient is another, also the coordinate where it is furthest off
         furthest = make_rows(doubted, 0, [moved.furthest(t) for t in doubted])
         close = self._look_closely(moved, join(rows, furthest))
-        judged, errors = self._judge(close)
+        close, judged, errors = self._judge(close)
         corners, found = self._corners(look, suspects), {}
         for t in suspects:
             mine = close.rows.tensor == t
@@ -185,13 +185,16 @@ class Procedure:
         gap = np.abs(point.gradients[:, index] - point.exact[:, index]).max()
         return bool(gap > 3 * close.noise(np.array(self.tolerance.first)))
 
-    def _judge(self, look: Look) -> tuple[np.ndarray, np.ndarray]:
-        """Verdict and error of each row; those that do not agree by a whole ladder of steps, the worse part deciding."""
+    def _judge(self, look: Look) -> tuple[Look, np.ndarray, np.ndarray]:
+        """Verdict and error of each row; those that do not agree by a whole ladder of steps, the worse part deciding.
+
+        The look that is given back holds the numeric derivative of the step that shows it best.
+        """
         judged, errors = np.full(len(look.rows), "ok", object), np.full(len(look.rows), np.nan)
         bad = np.flatnonzero(look.bad)
         if not len(bad):
-            return judged, errors
-        rows, point = look.rows[bad], look.point
+            return look, judged, errors
+        rows, point, shown = look.rows[bad], look.point, look.numeric.copy()
         ladder = [rows, *(with_steps(rows, point.sizes, step) for step in self.tolerance.ladder)]
         numeric = np.stack([look.numeric[bad], *(self._look(point, each).numeric for each in ladder[1:])])
         smooth = np.stack([self._programs.branches(point, each) for each in ladder])
@@ -205,10 +208,10 @@ class Procedure:
                     None if forward is None else float(forward[k, part]),
                 )  # fmt: skip
                 verdict = judge(at, self.tolerance)
-                look.numeric[row, part] = at.best
+                shown[row, part] = at.best
                 if order.index(verdict) >= order.index(judged[row]):
                     judged[row], errors[row] = verdict, np.fmax(errors[row], at.error)
-        return judged, errors
+        return replace(look, numeric=shown), judged, errors
 
     def _corners(self, look: Look, suspects: set[int]) -> dict[int, tuple[float, float]]:
         """The suspects along whose rows the loss takes another branch, with the slopes to the left and right."""

@@ -32,7 +32,7 @@ def as_given(parts: Any, like: Any) -> Any:
         >>> as_given(jnp.array([[1.0, 0.0], [2.0, 3.0]]), jnp.array([0j, 0j])).tolist()
         [(1+2j), 3j]
     """
-    return jax.lax.complex(parts[0], parts[1]) if jnp.issubdtype(like.dtype, jnp.complexfloating) else parts
+    return jax.lax.complex(parts[0], parts[1]) if jnp.iscomplexobj(like) else parts
 
 
 def conjugated(tx: optax.GradientTransformation) -> optax.GradientTransformation:
