@@ -201,7 +201,8 @@ def _loss_problems(loss: Any) -> list[str]:
         hint = "it looks like one loss per example: take .mean()" if len(loss.shape) == 1 else "reduce it with .mean()"
         problems.append(f"the loss has shape {loss.shape}, wanted a scalar of shape (); {hint}")
     if not jnp.issubdtype(loss.dtype, jnp.floating):
-        problems.append(f"the loss has dtype {loss.dtype}, wanted a float: compute it with .astype(jnp.float32)")
+        hint = "take jnp.real or jnp.abs of it" if jnp.iscomplexobj(loss) else "compute it with .astype(jnp.float32)"
+        problems.append(f"the loss has dtype {loss.dtype}, wanted a float: {hint}")
     return problems
 
 

@@ -36,8 +36,8 @@ def gradcheck(
         fn: a function of arrays, or pytrees of them; what it returns is contracted with random numbers unless it is a scalar.
         args: its arguments; a complex array is checked as its real and imaginary parts.
         argnums: which of them to check; all that hold floats if None.
-        grad: ``grad(*args)``, a gradient written by hand, shaped like the argument of `argnums` (a tuple for several);
-            reverse mode if None.
+        grad: ``grad(*args)``, a gradient written by hand with `jax.numpy`, shaped like the argument of `argnums` (a tuple for
+            several); of a complex one dL/dx - i dL/dy, as `jax.grad` gives it. Reverse mode if None.
         tier: "quick", one direction a tensor; "full", also coordinates.
         coordinates: how many of each tensor.
         seed: of the directions and coordinates.
@@ -45,7 +45,7 @@ def gradcheck(
     Raises:
         ValueError: nothing to differentiate, no gradient in reverse mode and none given, or one that does not have the shape
             of its argument.
-        TypeError: `fn` is no function.
+        TypeError: `fn` or `grad` is no function, or `grad` is none that JAX can trace.
 
     Example:
         >>> @jax.custom_vjp
@@ -60,6 +60,8 @@ def gradcheck(
             f"fn must be a function of arrays, got {type(fn).__name__}: type nnw.gradcheck(fn, *args), "
             "and session.gradcheck() for the gradients of a run."
         )
+    if grad is not None and not callable(grad):
+        raise TypeError(f"grad must be a function of the same arguments as fn, got {type(grad).__name__}.")
     names = argument_names(fn, len(args))
     chosen = _chosen(args, names, argnums)
     leaves, structure = jax.tree.flatten(args)
@@ -95,7 +97,11 @@ def gradcheck(
         return parts(tensors, rest), [found]
 
     if grad is not None:
-        _check_shapes(jax.eval_shape(lambda each: call(grad, each), tensors), args, names, chosen, weights)
+        try:
+            given_back = jax.eval_shape(lambda each: call(grad, each), tensors)
+        except jax.errors.TracerArrayConversionError as error:
+            raise TypeError(f"grad must be written with jax.numpy, so that JAX can trace it: {error}") from None
+        _check_shapes(given_back, args, names, chosen, weights)
     try:
         function = make_function(
             parts,
@@ -179,14 +185,21 @@ def _shapes(tree: Any) -> list[str]:
 def _other_argument(
     fn: Callable[..., Any], grad: Callable[..., Any], args: tuple, names: list[str], chosen: list[int]
 ) -> list[str]:
-    """Whether a gradient written by hand is right, but with respect to another argument of the same shape."""
+    """Whether a gradient written by hand is right, but with respect to another argument of the same shape, or conjugated."""
     if len(chosen) != 1:
         return []
     found = jax.tree.leaves(grad(*args))
     for i, each in enumerate(args):
-        if i in chosen or _shapes(each) != _shapes(args[chosen[0]]) or not all(map(_is_float, jax.tree.leaves(each))):
+        if _shapes(each) != _shapes(args[chosen[0]]) or not all(map(_is_float, jax.tree.leaves(each))):
             continue
-        right = jax.tree.leaves(jax.grad(fn, argnums=i)(*args))
-        if all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(found, right, strict=True)):
+        try:
+            right = jax.tree.leaves(jax.grad(fn, argnums=i)(*args))
+        except Exception:
+            # no reverse mode, or several results: then there is no hint
+            continue
+        if i in chosen:
+            if all(np.allclose(np.conj(a), b, rtol=1e-3, atol=1e-6) for a, b in zip(found, right, strict=True)):
+                return ["it is the conjugate of what jax.grad gives, dL/dx - i dL/dy"]
+        elif all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(found, right, strict=True)):
             return [f"it is the gradient with respect to {names[i]!r}, not to {names[chosen[0]]!r}: type argnums={i}"]
     return []

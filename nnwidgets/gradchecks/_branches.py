@@ -63,7 +63,7 @@ def _result(eqn: Any, values: list[Any], outputs: list[Any]) -> jax.Array:
 
 
 def _cast(eqn: Any, values: list[Any], outputs: list[Any]) -> jax.Array:
-    return jnp.zeros((), jnp.uint32) if _is_float(outputs[0]) else outputs[0]
+    return jnp.zeros((), jnp.uint32) if jnp.issubdtype(outputs[0].dtype, jnp.inexact) else outputs[0]
 
 
 _TAKEN: dict[str, Callable[[Any, list[Any], list[Any]], jax.Array]] = {

@@ -13,7 +13,7 @@ import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from nnwidgets.records import GradientReport, RuleCheck, TensorCheck
-from nnwidgets.trace import Replay, as_given, as_real, bind, call_body, custom_rule_name, source_of
+from nnwidgets.trace import Replay, as_given, as_real, bind, call_body, custom_rule_name, is_literal, source_of
 
 from ._by_tensor import gaps, norm
 from ._float64 import Float64
@@ -22,6 +22,10 @@ from ._judge import Tolerance
 from ._own_rules import CUSTOM
 from ._point import Point
 from ._programs import Programs
+
+_ROUNDING = ("round", "floor", "ceil", "sign")
+# Cosine from which on the rule of a function that rounds stands in for the slope that it would have without.
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Derivatives:
         exact: the same by the derivative of the function itself; None where JAX has none in reverse mode.
         tangent: (inputs, tangents) -> tangents of the function itself; None where JAX has none in forward mode.
         flat: for each of `floats`, whether the function's slope along it is zero everywhere: it rounds, or compares.
+        straight: like `exact`, of a function that rounds, as if it did not; None for one that does not round.
     """
 
     floats: tuple[int, ...]
@@ -43,6 +48,7 @@ class Derivatives:
     exact: Any
     tangent: Any
     flat: tuple[bool, ...]
+    straight: Any
 
 
 class Causes:
@@ -56,7 +62,7 @@ class Causes:
     def __init__(self, function: Function, programs: Programs) -> None:
         self._function, self._programs = function, programs
         self._calls: dict[Any, Any] = {}
-        self._flat: dict[int, Any] = {}
+        self._meant: dict[int, Any] = {}
 
     def explain(self, report: GradientReport, point: Point, tolerance: Tolerance) -> GradientReport:
         """The report with custom rules that are wrong, and stop_gradients that take something out."""
@@ -74,12 +80,13 @@ class Causes:
         difference. Call it inside ``jax.enable_x64(True)``.
         """
         found: dict[tuple, RuleCheck] = {}
-        self._flat.clear()
+        self._meant.clear()
         errors = self._errors(point.inputs)
         for address, error in errors.items():
-            check = _rule_check(self._calls[address], np.asarray(error), tolerance)
+            eqn, known = self._calls[address]
+            check = _rule_check(eqn, known, np.asarray(error), tolerance)
             if check.surrogate:
-                self._flat[id(self._calls[address])] = self._calls[address]
+                self._meant[id(eqn)] = eqn
             same = (check.name, check.kind, check.line, check.defined)
             if same not in found or (check.error or 0.0) > (found[same].error or 0.0):
                 found[same] = check
@@ -97,7 +104,7 @@ class Causes:
             derivatives = known.get(id(eqn))
             if derivatives is None:
                 return {}
-            self._calls[address] = eqn
+            self._calls[address] = eqn, derivatives
             return {address: _local_error(eqn, derivatives, values, outputs, float64)}
 
         replay = float64.noting(note)
@@ -125,7 +132,7 @@ class Causes:
         """The tensors whose gradient is that of the loss with its surrogates, and nothing else."""
         if not any(rule.surrogate for rule in rules):
             return set()
-        kept = self._function.gradient_keeping(self._flat.values())
+        kept = self._function.gradient_keeping(self._meant.values())
         if kept is None:
             return set()
         with_them = jax.jit(lambda inputs: self._programs.gradients(kept, inputs)[1])(point.inputs)
@@ -202,7 +209,19 @@ def _derivatives(eqn: Any) -> Derivatives | None:
     own = _traced(function(lambda values: bind(eqn, values)), inputs, cotangents)
     exact = _traced(function(as_written), inputs, cotangents)
     tangent = _traced(forward, inputs, tangents)
-    return own and Derivatives(floats, outputs, own, exact, tangent, _flat(tangent, len(floats)))
+    rounds = any(each.primitive.name in _ROUNDING for each in equations(body))
+    straight = (
+        _traced(function(lambda values: Replay(_unrounded)(body, values)[0]), inputs, cotangents) if rounds else None
+    )
+    return own and Derivatives(floats, outputs, own, exact, tangent, _flat(tangent, len(floats)), straight)
+
+
+def _unrounded(eqn: Any, values: list[Any]) -> list[Any]:
+    """For `Replay.run`: what rounds has the slope 1, as a straight-through estimator gives it."""
+    outputs = open_stops(eqn, values)
+    if eqn.primitive.name not in _ROUNDING:
+        return outputs
+    return [values[0] + jax.lax.stop_gradient(outputs[0] - values[0])]
 
 
 def _flat(tangent: Any, count: int) -> tuple[bool, ...]:
@@ -221,24 +240,33 @@ def _traced(function: Any, *arguments: Any) -> Any:
 
 
 def _local_error(eqn: Any, known: Derivatives, values: list[Any], outputs: list[Any], float64: Float64) -> Any:
-    """Relative error of one rule for a random cotangent (2,): of all inputs, and of those along which it is not flat.
+    """How one rule compares with the derivative of its function, for a random cotangent (inputs, 5), NaN what is not known.
 
-    NaN where nothing can be compared.
+    Relative error of all inputs together; then for each input relative error and cosine of the angle to the derivative, and
+    both to the derivative of a function that rounds as if it did not.
     """
     keys = iter(jax.random.split(jax.random.key(len(values)), len(known.floats) + len(known.outputs)))
     cotangents = [_random(next(keys), outputs[i]) for i in known.outputs]
     own = float64(known.own, [*values, *cotangents])
+    unknown = len(own) * [2 * [jnp.float64(jnp.nan)]]
     if known.exact is not None:
-        exact = float64(known.exact, [*values, *cotangents])
-        sloping = [i for i, flat in enumerate(known.flat) if not flat]
-        of_sloping = _apart([own[i] for i in sloping], [exact[i] for i in sloping]) if sloping else jnp.float64(0)
-        return jnp.stack([_apart(own, exact), of_sloping])
-    tangents = [_random(next(keys), values[i]) for i in known.floats]
-    if known.tangent is not None:
-        slopes = float64(known.tangent, [*values, *tangents])
+        exact, straight = (
+            derivative and float64(derivative, [*values, *cotangents]) for derivative in (known.exact, known.straight)
+        )
+        whole = _apart(own, exact)
+        from_exact, from_straight = (
+            [[_apart([a], [b]), _cosine(a, b)] for a, b in zip(own, other, strict=True)] if other else unknown
+            for other in (exact, straight)
+        )
     else:
-        slopes = _slopes(eqn, known, values, tangents, float64)
-    return jnp.stack(2 * [_apart([_dot(own, tangents)], [_dot(cotangents, slopes)])])
+        tangents = [_random(next(keys), values[i]) for i in known.floats]
+        if known.tangent is not None:
+            slopes = float64(known.tangent, [*values, *tangents])
+        else:
+            slopes = _slopes(eqn, known, values, tangents, float64)
+        whole, from_exact, from_straight = _apart([_dot(own, tangents)], [_dot(cotangents, slopes)]), unknown, unknown
+    rows = zip(from_exact, from_straight, strict=True)
+    return jnp.stack([jnp.stack([whole, *one, *other]) for one, other in rows])
 
 
 def _random(key: Any, like: Any) -> Any:
@@ -264,6 +292,13 @@ def _dot(one: list[Any], other: list[Any]) -> Any:
     return sum((jnp.sum(a * b) for a, b in zip(one, other, strict=True)), start=jnp.float64(0))
 
 
+def _cosine(one: Any, other: Any) -> Any:
+    """Of the angle between two arrays; 0 where one of them is zero."""
+    one, other = as_real(one), as_real(other)
+    size = jnp.sqrt(jnp.sum(one**2) * jnp.sum(other**2))
+    return jnp.where(size > 0, jnp.sum(one * other) / jnp.where(size > 0, size, 1.0), 0.0)
+
+
 def _apart(own: list[Any], exact: list[Any]) -> Any:
     def largest(arrays: list[Any]) -> Any:
         return jnp.max(jnp.stack([jnp.max(jnp.abs(each), initial=0.0) for each in arrays]))
@@ -273,11 +308,12 @@ def _apart(own: list[Any], exact: list[Any]) -> Any:
     return jnp.where(scale > 0, gap / jnp.where(scale > 0, scale, 1.0), 0.0)
 
 
-def _rule_check(eqn: Any, errors: np.ndarray, tolerance: Tolerance) -> RuleCheck:
-    # (..., 2), one row for each iteration of the loops round it
-    whole, sloping = errors[..., 0], errors[..., 1]
+def _rule_check(eqn: Any, known: Derivatives, numbers: np.ndarray, tolerance: Tolerance) -> RuleCheck:
+    # (..., inputs, 5), one for each iteration of the loops round it
+    numbers, least = numbers.reshape(-1, *numbers.shape[-2:]), 10 * tolerance.forward
+    whole = numbers[:, 0, 0]
     error = float(np.nanmax(whole)) if np.isfinite(whole).any() else None
-    wrong = error is not None and error > 10 * tolerance.forward
+    wrong = error is not None and error > least
     defined = getattr(call_body(eqn).jaxpr.debug_info, "func_src_info", None)  # pyright: ignore[reportOptionalMemberAccess]
     source = source_of(eqn)
     return RuleCheck(
@@ -287,8 +323,31 @@ def _rule_check(eqn: Any, errors: np.ndarray, tolerance: Tolerance) -> RuleCheck
         defined=defined.partition(" at ")[2] if defined else None,
         error=error,
         wrong=wrong,
-        surrogate=wrong and float(np.nanmax(sloping)) <= 10 * tolerance.forward,
+        surrogate=wrong
+        and (
+            _is_identity(eqn)
+            or all(_is_meant(each, flat, least) for row in numbers for each, flat in zip(row, known.flat, strict=True))
+        ),
     )
+
+
+def _is_meant(numbers: np.ndarray, flat: bool, least: float) -> bool:
+    """Whether what a rule gives for one input is right, or stands in for a slope that its function does not have.
+
+    That does what points where the function would rise without its rounding; a multiple of the slope that there is, is wrong.
+    """
+    _, apart, along, apart_straight, along_straight = numbers
+    if apart <= least or apart_straight <= least:
+        return True
+    if flat:
+        return not along_straight < 0
+    return along_straight > _ALIKE and not abs(along) > 0.99
+
+
+def _is_identity(eqn: Any) -> bool:
+    """Whether it gives back what it is given: then it is there for its rule alone, which turns round, scales or clips."""
+    program = call_body(eqn).jaxpr  # pyright: ignore[reportOptionalMemberAccess]
+    return all(not is_literal(out) and out in program.invars for out in program.outvars)
 
 
 def _shape(aval: Any) -> Any:

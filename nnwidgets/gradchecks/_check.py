@@ -22,6 +22,8 @@ from ._procedure import Procedure
 from ._programs import MANY, Programs
 
 TIERS = ("whole", "quick", "full")
+# Relative error in the user's own precision from which on it is put into words.
+_FAR = 0.1
 _MANY = (
     f"more than {MANY:,} tensors are looked at all at once, operation by operation; what disagrees is looked at by itself. "
     "Compiling a program of so many takes minutes"
@@ -53,17 +55,18 @@ class Check:
 
         Args:
             inputs: the tensors, then everything else, flat.
-            tier: "whole", and of thousands of tensors always: two directions through all tensors at once; "quick": one
-                direction a tensor; "full": two directions and some coordinates a tensor.
+            tier: "whole", and of thousands of tensors always: two directions through all tensors at once, and where they
+                disagree one a tensor; "quick": one direction a tensor; "full": two directions and some coordinates a tensor.
             coordinates: how many of each tensor "full" samples, half of them where the gradient is largest.
             seed: of the directions and the coordinates.
             told: hears what is going on.
 
         Raises:
-            ValueError: there is no such tier.
+            ValueError: there is no such tier, or a number is none.
         """
         if tier not in TIERS:
             raise ValueError(f"tier must be one of {', '.join(TIERS)}; got {tier!r}.")
+        check_whole(coordinates=coordinates, seed=seed)
         started, evaluated = time.perf_counter(), self.programs.evaluations
         many = self.programs.many
         told(f"checking gradients: {'operation by operation' if many else 'compiling'}")
@@ -80,7 +83,9 @@ class Check:
                 report, own = GradientReport(self._not_finite(point)), []
         known = zip(report.tensors, _own_errors(point, own), self._shares(point), strict=True)
         tensors = [
-            replace(each, own_error=error, shares=shares) if shares or error is not None else each
+            replace(each, own_error=error, shares=shares, words=each.words or _own_words(error))
+            if shares or error is not None
+            else each
             for each, error, shares in known
         ]
         return replace(
@@ -121,6 +126,20 @@ class Check:
             {name: float(norm / total) if total else 0.0 for name, norm in zip(parts, norms, strict=True)}
             for norms, total in zip(point.norms.T, sums, strict=True)
         ]
+
+
+def check_whole(least: int = 0, **given: Any) -> None:
+    """Raise a ValueError unless all of these are whole numbers of at least that."""
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+
+
+def _own_words(error: float | None) -> str:
+    """What a gradient in the user's own precision is worth, where that is little."""
+    if error is None or error < _FAR:
+        return ""
+    return f"in the model's own precision it is {f'off by {error:.0%}' if np.isfinite(error) else 'NaN or infinite'}"
 
 
 def _own_errors(point: Point, own: list[Any]) -> list[float | None]:

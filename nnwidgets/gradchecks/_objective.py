@@ -13,7 +13,7 @@ from nnwidgets.objective import Objective
 from nnwidgets.records import GradientReport
 from nnwidgets.trace import as_given, as_real
 
-from ._check import Check
+from ._check import Check, check_whole
 from ._function import make_function
 
 
@@ -32,7 +32,7 @@ class ObjectiveCheck:
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
         self._checks: dict[tuple[Any, ...], Check] = {}
-        self._takes_few: dict[str, bool] = {}
+        self._takes_few: dict[tuple[Any, ...], bool] = {}
 
     def __call__(
         self,
@@ -56,14 +56,17 @@ class ObjectiveCheck:
             told: hears what is going on.
             options: see `Check.run`.
         """
+        if examples is not None:
+            check_whole(least=1, examples=examples)
         few = batch if examples is None else self._few(params, state, batch, rng, examples)
         tensors = [as_real(leaf) for leaf in jax.tree.leaves(params)]
         rest, structure = jax.tree.flatten((state, few, rng))
         shapes = tuple((jnp.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in (*tensors, *rest))
-        if shapes not in self._checks:
+        kind = structure, shapes
+        if kind not in self._checks:
             told("checking gradients: tracing the loss")
-            self._checks[shapes] = self._make(tensors, rest, structure)
-        report = self._checks[shapes].run([*tensors, *rest], told=told, **options)
+            self._checks[kind] = self._make(tensors, rest, structure)
+        report = self._checks[kind].run([*tensors, *rest], told=told, **options)
         return replace(report, examples=None if few is batch else examples)
 
     def _make(self, tensors: list[Any], rest: list[Any], structure: Any) -> Check:
@@ -88,11 +91,11 @@ class ObjectiveCheck:
         if len(lengths) != 1 or lengths.pop() <= examples:
             return batch
         few = jax.tree.map(lambda leaf: leaf[:examples] if jnp.ndim(leaf) else leaf, batch)
-        shapes = str([jnp.shape(leaf) for leaf in jax.tree.leaves(few)])
-        if shapes not in self._takes_few:
+        kind = jax.tree.structure(few), *map(jnp.shape, jax.tree.leaves(few))
+        if kind not in self._takes_few:
             try:
                 jax.eval_shape(lambda p, s, b, r: self._objective(p, s, b, r, True), params, state, few, rng)
-                self._takes_few[shapes] = True
+                self._takes_few[kind] = True
             except Exception:
-                self._takes_few[shapes] = False
-        return few if self._takes_few[shapes] else batch
+                self._takes_few[kind] = False
+        return few if self._takes_few[kind] else batch

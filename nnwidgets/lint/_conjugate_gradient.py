@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nnwidgets.records import Finding
 
 from ._setup import Setup
 from ._told import told
-from ._trials import cosine, trials
+from ._trials import norm, trials
 
 
 @dataclass(frozen=True)
@@ -19,29 +22,42 @@ class ConjugateGradient:
     """The optimizer subtracts JAX's gradient of a complex parameter as it is: its imaginary part climbs.
 
     ``jax.grad`` gives dL/dx - i dL/dy for a parameter x + iy, the conjugate of the direction in which the loss rises most
-    (JAX's autodiff cookbook, "Complex numbers and differentiation"). Seen by giving the optimizer made gradients: the real
-    parts of its updates go against them, and so do the imaginary ones, which should go along.
+    (JAX's autodiff cookbook, "Complex numbers and differentiation"). Seen from the loss itself, a little way along the real
+    parts of the first update and along its imaginary parts: with the former it falls or stays, with the latter it rises.
+
+    Attributes:
+        far: how far along the update, over the norm of the parameter.
+        certain: by what share the loss must rise.
     """
 
-    certain: float = 0.2
+    far: float = 1e-2
+    certain: float = 1e-5
 
     def check(self, setup: Setup) -> Finding | None:
-        """The complex tensors whose real part goes down the slope and whose imaginary part goes up."""
-        if not any(map(np.iscomplexobj, jax.tree.leaves(setup.params))):
+        """The complex tensors whose real part does not go up the slope, and whose imaginary part does."""
+        leaves, form = jax.tree.flatten(setup.params)
+        if not any(map(np.iscomplexobj, leaves)):
             return None
         tried = trials(setup)
         if tried is None or not tried.period:
             return None
-        made = jax.tree.map(lambda leaf: leaf * (1 + 1j) if np.iscomplexobj(leaf) else leaf, tried.made)
-        updates, still = (tried.once(grads, count=tried.peak)[0] for grads in (made, tried.zeros))
-        if jax.tree.structure(updates) != jax.tree.structure(made):
+        updates, still = tried.first_updates, tried.once(tried.zeros, count=tried.peak)[0]
+        if jax.tree.structure(updates) != form:
             return None
-        moved = jax.tree.map(np.subtract, updates, still)
-        up = dict[str, float]()
-        for path, grad, move in zip(tried.paths, jax.tree.leaves(made), jax.tree.leaves(moved), strict=True):
-            real, imaginary = (cosine([part(move)], [part(grad)]) for part in (np.real, np.imag))
-            if np.iscomplexobj(grad) and max(real, imaginary) < -self.certain:
-                up[path] = imaginary
+        rng = jax.random.fold_in(setup.key, 0)
+
+        def loss(params: Any) -> float:
+            return float(setup.loss(params, setup.state, setup.batch, rng, True)[0])
+
+        start, up = loss(setup.params), dict[str, float]()
+        for i, (update, rest) in enumerate(zip(jax.tree.leaves(updates), jax.tree.leaves(still), strict=True)):
+            if np.iscomplexobj(leaves[i]):
+                real, imaginary = (
+                    self._rise(loss, leaves, form, i, part(np.asarray(update) - np.asarray(rest)))
+                    for part in (np.real, lambda move: 1j * np.imag(move))
+                )
+                if imaginary > self.certain * abs(start) >= real:
+                    up[tried.paths[i]] = imaginary
         if not up:
             return None
         first, more = next(iter(up)), f" and {len(up) - 1} more" if len(up) > 1 else ""
@@ -52,6 +68,19 @@ class ConjugateGradient:
             "Conjugate first: optax.chain(optax.stateless(lambda grads, _: jax.tree.map(jnp.conj, grads)), tx).",
             where=first,
             change=("gradients", "conjugate"),
-            cosine_of_imaginary_parts_of_update_and_gradient=up[first],
+            loss=start,
+            rises_along_the_imaginary_part_of_the_update_by=up[first],
             tensors=len(up),
         )
+
+    def _rise(self, loss: Callable[[Any], float], leaves: list[Any], form: Any, i: int, move: np.ndarray) -> float:
+        """The difference of the loss between a little way along this move of one tensor, and a little way back."""
+        length, size = norm([np.abs(move)]), norm([np.abs(np.asarray(leaves[i]))])
+        if not 0 < length < np.inf:
+            return 0.0
+        step = np.asarray(move * (self.far * (size or 1.0) / length), leaves[i].dtype)
+        ahead, back = (
+            loss(jax.tree.unflatten(form, [*leaves[:i], jnp.asarray(leaves[i] + way * step), *leaves[i + 1 :]]))
+            for way in (1, -1)
+        )
+        return ahead - back

@@ -38,7 +38,7 @@ def predict(setup: Setup, batch: Any = None, params: Any = None) -> list[Array]:
     else:
         inputs = jax.tree.leaves([params, setup.state, batch, key])
         leaves = _last_layers(setup.evaluation)([jnp.asarray(leaf) for leaf in inputs])
-    return [np.asarray(leaf, np.float32) for leaf in leaves]
+    return [np.asarray(np.real(leaf), np.float32) for leaf in leaves]
 
 
 def shaken(setup: Setup) -> Any:

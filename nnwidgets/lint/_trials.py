@@ -94,8 +94,11 @@ class Trials:
         """Whether the state between two updates holds a sum of gradients where a mean is expected."""
         if find_nodes(self.setup.opt_state, accumulates):
             # one gradient already held, then the same again as the first of a mean: the mean is one of it, the sum two
+            # in the accumulator's own dtype, which is real for complex gradients, too
             opt_state = replace_nodes(
-                self.setup.opt_state, accumulates, lambda node: node._replace(acc_grads=self.made)
+                self.setup.opt_state,
+                accumulates,
+                lambda node: node._replace(acc_grads=jax.tree.map(_cast, self.made, node.acc_grads)),
             )
             calls, factor = 1, 2
         else:
@@ -265,6 +268,10 @@ def _made(real: Any) -> Any:
         values = rng.normal(size=leaf.shape) * (size if size in known else middle)
         made.append(values.astype(leaf.dtype))
     return jax.tree.unflatten(form, made)
+
+
+def _cast(leaf: Array, like: Any) -> Array:
+    return (leaf if np.iscomplexobj(like) else np.real(leaf)).astype(like.dtype)
 
 
 def _sample(leaf: Any) -> jax.Array:

@@ -39,9 +39,9 @@ def picture(tensor: TensorCheck) -> str:
     def up(value: float) -> float:
         return SIZE - across(value)
 
-    bad = tensor.verdict in ("wrong", "non-finite")
+    bad, least = tensor.verdict in ("wrong", "non-finite"), 1e-9 * max(-low, high)
     points = "".join(
-        _point(across(a), up(n), bad and not math.isclose(a, n, rel_tol=1e-4, abs_tol=1e-9), label)
+        _point(across(a), up(n), bad and not math.isclose(a, n, rel_tol=1e-4, abs_tol=least), label)
         + f"<title>{escape(_name(label))}: analytic {number(a, 5)}, numeric {number(n, 5)}</title></circle>"
         for a, n, label in pairs
     )

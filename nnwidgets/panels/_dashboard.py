@@ -182,10 +182,13 @@ class Dashboard:
         try:
             return self.stills.renew(status, findings, notices, self.rules)
         except Exception:
-            self.stills = StillOutputs(self.history)
-            if self._widget is not None:
-                self._controls.fail("The picture that stays in the notebook")
+            self._fail_to_keep()
             return False
+
+    def _fail_to_keep(self) -> None:
+        self.stills = StillOutputs(self.history)
+        if self._widget is not None:
+            self._controls.fail("The picture that stays in the notebook")
 
     def freeze(self) -> None:
         """Leave a picture in the notebook and no widget: the live dashboard goes from all its outputs.
@@ -208,7 +211,12 @@ class Dashboard:
         if self._up_already or not StillOutputs.possible():
             # IPython asks for the bundle then
             raise NotImplementedError
-        self.stills.show(self._repr_mimebundle_(), self._status, self._findings, self._notices, self.rules)
+        live = self._repr_mimebundle_()
+        try:
+            self.stills.show(live, self._status, self._findings, self._notices, self.rules)
+        except Exception:
+            # the live output is there: IPython would show a second one
+            self._fail_to_keep()
 
     @property
     def _up_already(self) -> bool:

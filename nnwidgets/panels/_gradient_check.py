@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets
 
-from nnwidgets.records import Command, Finding, GradientReport, History, TensorCheck
+from nnwidgets.records import Command, Finding, GradientReport, History, Notice, TensorCheck
 
 from ._check_picture import picture
 from ._panel import Panel
@@ -16,6 +16,10 @@ from ._theme import colour_of, layer_colours, number
 
 SHOWN = 60
 WRONG_SIGN = "\u2717"
+_WAITS = (
+    '<span class="nnw-note">Waits for a check: is every gradient the slope of the loss? '
+    "The run holds meanwhile, and goes on as if nothing had been.</span>"
+)
 _SIGNS = {"ok": "\u2713", "kink": "\u2713", "unreached": "\u2013", "skipped": "\u2013", "unsure": "?"}
 _SIGNS |= dict.fromkeys(("stopped", "surrogate"), "!")
 
@@ -30,58 +34,64 @@ class GradientCheck(Panel):
 
     Attributes:
         send: takes the wish for a check; the dashboard sets it.
+        notices: what failed inside the debugger; the dashboard sets it.
     """
 
     title = "Gradient check"
     wide = True
+    notices: Sequence[Notice] = ()
 
     def __init__(self) -> None:
         self.send: Callable[[Command], None] = lambda command: None
         self._report: GradientReport | None = None
+        self._failures = 0
         self._quick = self._button("Check gradients", "One direction a tensor: seconds", "quick")
         self._full = self._button("Check fully", "Also single coordinates of every tensor: slower", "full")
-        self._headline, self._table, self._picture = (ipywidgets.HTML() for _ in range(3))
+        self._headline, self._table, self._picture = ipywidgets.HTML(_WAITS), ipywidgets.HTML(), ipywidgets.HTML()
         self._chosen = ipywidgets.Dropdown(options=[], description="", tooltip="Which tensor's picture to show")
         self._chosen.observe(self._choose, "value")
-        self._offering = False
+        self._offering = self._picked = False
         self._side = ipywidgets.VBox([self._chosen, self._picture], layout={"width": "280px", "flex": "0 0 auto"})
+        self._side.layout.display = "none"
         scroll = ipywidgets.Box([self._table], layout={"flex": "1 1 320px", "min_width": "0"}).add_class("nnw-scroll")
         bar = ipywidgets.HBox([self._quick, self._full, self._headline]).add_class("nnw-row")
         body = ipywidgets.HBox([scroll, self._side]).add_class("nnw-check")
         self.widget = ipywidgets.VBox([bar, body])
 
     def update(self, history: History, findings: Sequence[Finding]) -> str | None:
-        """Show the newest report."""
+        """Show the newest report, or why there is none; while a check goes on, that it does."""
         report = history.gradient_reports[-1] if history.gradient_reports else None
-        if report is None:
-            self._headline.value = (
-                '<span class="nnw-note">Waits for a check: is every gradient the slope of the loss? '
-                "The run holds meanwhile, and goes on as if nothing had been.</span>"
-            )
-            self._side.layout.display = "none"
-            return None
-        if report is not self._report:
+        failures = [each for each in self.notices if each.source == "gradcheck"]
+        failed, self._failures = len(failures) > self._failures, len(failures)
+        if report is not None and report is not self._report:
             self._report = report
             ordered = ordered_by_gravity(report)
             self._side.layout.display = ""
             self._headline.value = headline_html(report)
             self._table.value = table_html(report, ordered[:SHOWN], layer_colours(history))
-            paths = [each.path for each in ordered[:SHOWN]]
-            self._offer(paths)
-        chosen = next((each for each in report.tensors if each.path == self._chosen.value), None)
-        self._picture.value = picture(chosen) if chosen is not None else ""
+            self._offer([each.path for each in ordered[:SHOWN]])
+        elif failed:
+            self._headline.value = (
+                f'<span class="nnw-alarm"><b>{WRONG_SIGN} the check itself failed</b></span> '
+                f'<span class="nnw-note">{escape(failures[-1].message)}</span>'
+            )
+        if report is not None:
+            chosen = next((each for each in report.tensors if each.path == self._chosen.value), None)
+            self._picture.value = picture(chosen) if chosen is not None else ""
         return None
 
     def _offer(self, paths: list[str]) -> None:
-        """Fill the list, and choose the first; that is no choice of the user's."""
+        """Fill the list; unless the user's choice is still there, choose the first, which is no choice of the user's."""
         self._offering = True
+        kept = self._chosen.value if self._picked and self._chosen.value in paths else None
         with self._chosen.hold_sync():
             self._chosen.options = paths
-            self._chosen.value = paths[0] if paths else None
+            self._chosen.value = kept or (paths[0] if paths else None)
         self._offering = False
 
     def _choose(self, change: object) -> None:
         if not self._offering:
+            self._picked = True
             self.redraw()
 
     def _button(self, text: str, tooltip: str, tier: str) -> ipywidgets.Button:

@@ -13,13 +13,16 @@ MEANING: dict[str, str] = {
     "kink": "the loss has a corner here; at a point close by they agree",
     "wrong": "the gradient is not the slope of the loss",
     "stopped": "a stop_gradient takes out part of the slope; right if that is meant",
-    "surrogate": "the function is flat, and a rule of its own stands in for its slope; right if that is meant",
+    "surrogate": "the function rounds or is the identity, and a rule of its own stands in for its slope; right if meant",
     "unreached": "the loss does not depend on it: its gradient is always zero",
     "unsure": "differences cannot resolve it, and there is no third opinion",
     "non-finite": "the loss or its gradient is NaN or infinite here",
     "skipped": "nothing to check: it is empty",
 }
 """What each verdict says."""
+
+# Sensitivity from which on the text names it.
+_BLIND = 1e-2
 
 LADDER: tuple[tuple[float, str], ...] = (
     (1e-7, "as close as float64 gets"),
@@ -80,8 +83,8 @@ class RuleCheck:
         error: relative error of its rule at the values that it sees; for a `stop_gradient`, what it takes out over
             the gradient's norm; None where its function has no derivative to compare with.
         wrong: whether that is more than rounding.
-        surrogate: whether it differs only where its function rounds or compares, whose slope is zero: as a straight-through
-            estimator does, on purpose.
+        surrogate: whether it differs as one does on purpose: where its function rounds or compares, whose slope is zero
+            (a straight-through estimator), or round the identity (a gradient that is reversed, scaled or clipped).
     """
 
     name: str
@@ -236,7 +239,9 @@ def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 def _numbers(each: TensorCheck) -> str:
     """The errors that are known; forward mode where rounding hides the differences."""
     forward = each.forward_error if each.error is None else None
-    known = {"error": each.error, "forward mode": forward, "own precision": each.own_error}
+    # what it says is worth little where little is seen
+    blind = each.sensitivity if each.sensitivity is not None and each.sensitivity > _BLIND else None
+    known = {"error": each.error, "forward mode": forward, "own precision": each.own_error, "seen from": blind}
     return ", ".join(f"{name} {_short(value)}" for name, value in known.items() if value is not None)
 
 

@@ -47,7 +47,7 @@ def _finding(report: GradientReport, first: TensorCheck, same: list[TensorCheck]
     }
     remedies = {
         "wrong": "Compare the rule with its function: nnw.gradcheck(function, *arguments) checks it alone.",
-        "non-finite": "Look for a logarithm, division or square root of zero in the loss.",
+        "non-finite": "Ask session.nan_origin() for the operation: often a logarithm, division or square root of zero.",
         "stopped": "If it is not meant, take the stop_gradient out.",
         "surrogate": "If it is not meant, compare the rule with its function: nnw.gradcheck(function, *arguments).",
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-import optax
+
+if TYPE_CHECKING:
+    import optax
 
 
 def as_real(array: Any) -> Any:
@@ -41,10 +43,14 @@ def conjugated(tx: optax.GradientTransformation) -> optax.GradientTransformation
     ``jax.grad`` gives dL/dx - i dL/dy for x + iy, and the loss rises most along the conjugate of that.
 
     Example:
+        >>> import optax
         >>> z = jnp.array(3 + 4j)
         >>> tx = conjugated(optax.sgd(0.5))
         >>> updates, _ = tx.update(jax.grad(lambda z: jnp.abs(z) ** 2)(z), tx.init(z), z)
         >>> (z + updates).item()
         0j
     """
+    # tracing alone does without it
+    import optax
+
     return optax.chain(optax.stateless(lambda grads, params: jax.tree.map(jnp.conj, grads)), tx)

@@ -82,12 +82,23 @@ class Replay:
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         test, consts, carry = values[:n_cond], values[n_cond : n_cond + n_body], values[n_cond + n_body :]
 
+        def wanted(carry: list[Any]) -> Any:
+            return self._evaluate(eqn.params["cond_jaxpr"], [*test, *carry], (*here, 0), {})[0]
+
         def body(carried: tuple) -> tuple:
             inner: Notes = {}
-            return self._evaluate(eqn.params["body_jaxpr"], [*consts, *carried[0]], (*here, 1), inner), inner
+            results = self._evaluate(eqn.params["body_jaxpr"], [*consts, *carried[0]], (*here, 1), inner)
+            # under vmap each example has a condition of its own, along leading axes: those that have ended stay as they are
+            if jnp.ndim(goes := wanted(carried[0])):
+                chosen = zip(results, carried[0], strict=True)
+                results = [
+                    jnp.where(jax.lax.expand_dims(goes, range(goes.ndim, jnp.ndim(new))), new, old)
+                    for new, old in chosen
+                ]
+            return results, inner
 
         def go_on(carried: tuple) -> Any:
-            return self._evaluate(eqn.params["cond_jaxpr"], [*test, *carried[0]], (*here, 0), {})[0]
+            return jnp.any(wanted(carried[0]))
 
         _, shapes = jax.eval_shape(body, (carry, {}))
         carry, inner = jax.lax.while_loop(go_on, body, (carry, {name: _unknown(s) for name, s in shapes.items()}))

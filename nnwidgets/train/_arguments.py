@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from nnwidgets.objective import Objective
@@ -31,6 +31,13 @@ def check_multiplier(multiplier: Any) -> float:
     if not (isinstance(multiplier, Real) and math.isfinite(multiplier) and float(multiplier) >= 0):
         raise ValueError(f"the learning-rate multiplier must be a finite number of at least 0, got {multiplier!r}")
     return float(multiplier)
+
+
+def check_every(name: str, every: Any) -> int | None:
+    """A number of steps, or None; a ValueError for anything else."""
+    if every is not None and (isinstance(every, bool) or not isinstance(every, Integral) or int(every) < 1):
+        raise ValueError(f"{name} must be a number of steps of at least 1, or None; got {every!r}")
+    return None if every is None else int(every)
 
 
 def check_parts(**parts: Any) -> None:

@@ -27,7 +27,7 @@ from nnwidgets.rules import DEFAULT_RULES
 from nnwidgets.trace import Trace, trace_objective
 
 from . import _folder
-from ._arguments import check_checks, check_experiments, check_objective, check_optimizer, check_parts
+from ._arguments import check_checks, check_every, check_experiments, check_objective, check_optimizer, check_parts
 from ._attempts import Attempts
 from ._data import Batches, batch_size, describe
 from ._desk import Desk
@@ -133,7 +133,7 @@ class Session(Attempts):
         self._lints, self._passed = tuple(lints), list[str]()
         self._furthest, self._rewound, self._pauses_on_nan = 0, False, pause_on_nan
         self._was_finite, self._bad_step = True, None
-        self._gradcheck_every = gradcheck_every
+        self._gradcheck_every = check_every("gradcheck_every", gradcheck_every)
         self._batch: Any = None
         self._lock = threading.Lock()
         self._loop_thread: int | None = None

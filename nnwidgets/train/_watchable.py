@@ -130,14 +130,16 @@ class Watchable:
         if self._gradcheck is None:
             self._gradcheck = ObjectiveCheck(self.objective)
         params, state, newest, rng = self._now()
-        report = self._gradcheck(
-            params, state, newest if batch is None else batch, rng,
-            examples=examples, tier=tier, coordinates=coordinates, seed=seed,
-            told=lambda words: self._desk.show(message=words, force=True),
-        )  # fmt: skip
-        report = replace(report, step=self.step)
-        self.history.add_gradient_report(report)
-        self._desk.show(message="", force=True)
+        try:
+            report = self._gradcheck(
+                params, state, newest if batch is None else batch, rng,
+                examples=examples, tier=tier, coordinates=coordinates, seed=seed,
+                told=lambda words: self._desk.show(message=words, force=True),
+            )  # fmt: skip
+            report = replace(report, step=self.step)
+            self.history.add_gradient_report(report)
+        finally:
+            self._desk.show(message="", force=True)
         return report
 
     def _check_gradients(self, tier: str) -> None:
@@ -147,6 +149,7 @@ class Watchable:
             self.gradcheck(tier)
         except Exception as error:
             self.notices.append(Notice("gradcheck", str(error), traceback.format_exc()))
+            self._desk.show(force=True)
         self._desk.governor.set_aside(time.perf_counter() - started)
 
     def _now(self) -> tuple[Any, Any, Any, Any]:

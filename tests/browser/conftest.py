@@ -7,18 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from ._chromium import find_chromium
 from ._kernels import add_overlay_kernel
 from ._lab import Lab
-from ._notebook import Notebook
+from ._notebook import PATIENCE, Notebook
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+
+# Machines may be slow: as patient as the other waits.
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 # "package": torn down before the tests that follow, since Playwright keeps an event loop running in the main thread.

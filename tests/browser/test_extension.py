@@ -125,13 +125,13 @@ def test_a_dashboard_is_docked_and_a_busy_run_steered_from_anywhere(notebook: No
     # the cells are edited meanwhile, and the dashboard stays in sight
     editor = notebook.cell(5).locator(".cm-content")
     editor.click()
-    first = step(notebook)
+    written, first = editor.inner_text(), step(notebook)
     page.wait_for_function(LATER, arg=first + 20)
     assert notebook.busy(2)
     chord(notebook, "p")
     expect(status(notebook)).to_contain_text("paused")
     expect(dock.locator(".nnw-state")).to_have_text("paused")
-    assert "print(session.step" in editor.inner_text(), "the chord was not typed into the cell"
+    assert editor.inner_text() == written, "the chord was not typed into the cell"
     paused = step(notebook)
     chord(notebook, "s")
     expect(status(notebook)).to_contain_text(f"step {paused + 1:,}")
@@ -153,6 +153,29 @@ def test_a_dashboard_is_docked_and_a_busy_run_steered_from_anywhere(notebook: No
     expect(status(notebook)).to_contain_text("stopped")
 
 
+def test_each_dashboard_is_docked_where_the_settings_say_so(chromium: Browser, lab: Lab) -> None:
+    settings = lab.home / "settings" / "nnwidgets" / "plugin.jupyterlab-settings"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('{"dockNew": true}', encoding="utf-8")
+    try:
+        with one_page(chromium, lab) as notebook:
+            notebook.open([MAKES, CELLS[1]], name="docked.ipynb")
+            notebook.run(0)
+            roots = []
+            for _ in range(3):
+                notebook.run(1)
+                shown = notebook.cell(1).locator(".nnw")
+                shown.wait_for()
+                roots.append(shown.get_attribute("data-nnw-root"))
+                # run again, the new one takes the place of the old
+                docked = notebook.page.locator(f'.nnw-dock-panel .nnw[data-nnw-root="{roots[-1]}"]')
+                expect(docked).to_have_count(1)
+                expect(notebook.page.locator(".nnw-dock-panel")).to_have_count(1)
+            assert len(set(roots)) == 3
+    finally:
+        settings.unlink()
+
+
 def test_the_status_bar_goes_on_when_the_dashboard_is_out_of_sight(notebook: Notebook) -> None:
     page = notebook.page
     page.locator(".lm-TabBar-tab.lm-mod-closable", has_text="extension.ipynb").last.locator(
@@ -162,6 +185,7 @@ def test_the_status_bar_goes_on_when_the_dashboard_is_out_of_sight(notebook: Not
     notebook.start(2)
     page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, 1e6)")
     expect(status(notebook)).to_contain_text("running", timeout=60_000)
+    expect(page.locator(".nnw .nnw-state").first).not_to_be_in_viewport()
     first = step(notebook)
     page.wait_for_function(LATER_IN_BAR, arg=first + 50)
     # a click leads back to it

@@ -28,8 +28,8 @@ CLASSES, EXAMPLES = 5, 4
 
 @jax.custom_vjp
 def tampered(x: jax.Array, kind: jax.Array, where: jax.Array) -> jax.Array:
-    """The identity, whose gradient is tampered with: `kind` counts in KINDS, `where` is a coordinate."""
-    return x
+    """A product with one, whose gradient is tampered with: `kind` counts in KINDS, `where` is a coordinate."""
+    return 1 * x
 
 
 def _tampered_bwd(residuals: Any, g: jax.Array) -> Any:
@@ -49,7 +49,7 @@ def _tampered_bwd(residuals: Any, g: jax.Array) -> Any:
     return sum(jnp.where(kind == k, each, 0) for k, each in enumerate(wrong)) + jnp.where(kind > 5, g, 0), None, None
 
 
-tampered.defvjp(lambda x, kind, where: (x, (kind, where)), _tampered_bwd)
+tampered.defvjp(lambda x, kind, where: (1 * x, (kind, where)), _tampered_bwd)
 
 
 @jax.custom_vjp

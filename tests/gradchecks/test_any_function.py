@@ -66,7 +66,43 @@ def test_a_complex_gradient_by_hand_is_as_jax_gives_it() -> None:
         return jnp.sum(jnp.abs(z) ** 2)
 
     assert gradcheck(loss, Z, grad=lambda z: 2 * jnp.conj(z)).ok
-    assert gradcheck(loss, Z, grad=lambda z: 2 * z).verdict("z") == "wrong"
+    turned_round = gradcheck(loss, Z, grad=lambda z: 2 * z)
+    assert turned_round.verdict("z") == "wrong"
+    assert turned_round.notes == ("it is the conjugate of what jax.grad gives, dL/dx - i dL/dy",)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"coordinates": -1}, "coordinates must be a whole number of at least 0, got -1"),
+        ({"coordinates": 2.5}, "coordinates must be a whole number of at least 0, got 2.5"),
+        ({"seed": "x"}, "seed must be a whole number of at least 0, got 'x'"),
+    ],
+)
+def test_numbers_that_are_none(options: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        gradcheck(product, X, Y, **options)
+
+
+def test_a_gradient_by_hand_that_jax_cannot_trace() -> None:
+    with pytest.raises(TypeError, match=r"grad must be written with jax\.numpy"):
+        gradcheck(product, X, Y, argnums=0, grad=lambda x, y: np.cos(np.asarray(x)) * y)
+    with pytest.raises(TypeError, match="grad must be a function of the same arguments as fn, got int"):
+        gradcheck(product, X, Y, argnums=0, grad=3)  # pyright: ignore[reportArgumentType]
+
+
+def looped(x: Any, y: Any) -> Any:
+    """x² y by a loop that has no reverse mode."""
+    carry = (0, jnp.zeros(()))
+    return jax.lax.while_loop(lambda c: c[0] < 1, lambda c: (c[0] + 1, (x**2 * y).sum()), carry)[1]
+
+
+@pytest.mark.parametrize(
+    "function", [looped, lambda x, y: ((x**2 * y).sum(), jnp.int32(1))], ids=["no reverse mode", "two results"]
+)
+def test_a_gradient_by_hand_is_judged_where_the_other_argument_has_none(function: Any) -> None:
+    assert gradcheck(function, X, Y, argnums=0, grad=lambda x, y: 2 * x * y).ok
+    assert gradcheck(function, X, Y, argnums=0, grad=lambda x, y: 3 * x * y).verdict("x") == "wrong"
 
 
 def test_pytrees_scalars_and_empty_arrays() -> None:

@@ -75,7 +75,14 @@ def test_it_tells_pieces_apart(name: str) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [jnp.sin, jax.nn.gelu, lambda x: x @ x, lambda x: x.astype(jnp.float32), lambda x: x[jnp.array([1, 0])]],
+    [
+        jnp.sin,
+        jax.nn.gelu,
+        lambda x: x @ x,
+        lambda x: x.astype(jnp.float32),
+        lambda x: x[jnp.array([1, 0])],
+        lambda x: jnp.abs(x.astype(jnp.complex64) * (1 + 2j)),
+    ],
 )
 def test_smooth_operations_have_one_piece(function: Any) -> None:
     assert len(set(fingerprints(function, [1.0, 2.0], [-1.0, 0.0], [5.0, -4.0]))) == 1

@@ -285,6 +285,57 @@ def test_only_the_inputs_along_which_it_is_flat_are_free() -> None:
     assert not wrong.rules[0].surrogate
 
 
+def by_rule(function: Any, gradient: Any) -> Any:
+    """A loss of a function of x with a rule of its own: (x, cotangent) -> cotangent."""
+    ruled = jax.custom_vjp(function)
+    ruled.defvjp(lambda x: (function(x), x), lambda x, g: (gradient(x, g),))
+    return lambda x, w: (ruled(x) * w).sum()
+
+
+def by_largest(x: Any) -> Any:
+    step = jnp.abs(x).max() / 3.5
+    return jnp.round(x / step) * step
+
+
+MEANT = {
+    "rounded": (lambda x: jnp.round(x), lambda x, g: g * (jnp.abs(x) < 1)),
+    "steps of the largest": (by_largest, lambda x, g: g),
+    "signs times a mean": (lambda x: jnp.abs(x).mean() * jnp.sign(x), lambda x, g: g * (jnp.abs(x) < 1)),
+    "reversed": (lambda x: x, lambda x, g: -0.5 * g),
+    "clipped in the backward pass": (lambda x: x, lambda x, g: jnp.clip(g, -0.1, 0.1)),
+}
+UPSIDE_DOWN = {
+    "rounded": (lambda x: jnp.round(x), lambda x, g: -g),
+    "steps of the largest": (by_largest, lambda x, g: -g),
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_what_rules_are_written_for_on_purpose_is_not_called_wrong(name: str) -> None:
+    report = gradcheck(by_rule(*MEANT[name]), 0.9 * X + 0.1, X[::-1] + 0.4)
+    assert [each.verdict for each in report.tensors] == ["surrogate", "ok"]
+    assert "right if that is meant" in repr(report)
+
+
+@pytest.mark.parametrize("name", UPSIDE_DOWN)
+def test_a_surrogate_that_points_the_other_way_is_wrong(name: str) -> None:
+    report = gradcheck(by_rule(*UPSIDE_DOWN[name]), 0.9 * X + 0.1, X[::-1] + 0.4)
+    assert [each.verdict for each in report.tensors] == ["wrong", "ok"]
+
+
+def test_learned_steps_by_the_rule_of_their_authors() -> None:
+    """Esser et al., Learned Step Size Quantization (2020), equation 3: the derivative if rounding had the slope 1."""
+
+    def gradient(kept: Any, g: Any) -> Any:
+        x, scale = kept
+        return g, (g * (jnp.round(x / scale) - x / scale)).sum()
+
+    ruled = jax.custom_vjp(quantized)
+    ruled.defvjp(lambda x, scale: (quantized(x, scale), (x, scale)), gradient)
+    report = gradcheck(lambda x, scale, w: (ruled(x, scale) * w).sum(), X, 0.25, X[::-1])
+    assert [each.verdict for each in report.tensors] == ["surrogate", "surrogate", "ok"]
+
+
 def test_a_surrogate_excuses_nothing_else() -> None:
     """A wrong rule before it: not what the surrogate makes of the right one."""
     report = gradcheck(lambda x, w: (rounded(cubed(x) + 0.2) * w).sum(), X, X[::-1])

@@ -53,6 +53,57 @@ def test_the_first_examples_are_used_where_it_is_clear_what_these_are() -> None:
     assert report.ok and report.examples is None
 
 
+def test_batches_of_equal_arrays_in_other_places_are_other_losses() -> None:
+    """One program for each: which array stands where is part of it."""
+
+    def loss(params: Any, batch: Any) -> Any:
+        x, _, large = batch
+        return regression(params, (x, Y[: len(x)])) * (1.0 if large is None else 5.0 * large.mean())
+
+    objective, weights = nnw.Objective(loss, PARAMS), np.ones(16, np.float32)
+    checker = ObjectiveCheck(objective)
+    found = [
+        checker(objective.params, None, batch, KEY, tier="quick").loss["loss"]
+        for batch in ((X, weights, None), (X, None, weights))
+    ]
+    assert found[1] == pytest.approx(5 * found[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("examples", [0, -3, "all", 2.0])
+def test_numbers_of_examples_that_are_none(examples: Any) -> None:
+    with pytest.raises(ValueError, match="examples must be a whole number of at least 1, got"):
+        check(regression, examples=examples)
+
+
+def test_what_is_lost_in_the_own_precision_is_put_into_words() -> None:
+    """Gradients of 1e-9 vanish in float16, and those of 1e-7 lose most of their digits."""
+
+    def loss(params: Any, batch: Any) -> Any:
+        x, y = batch
+        outputs = (x.astype(jnp.float16) @ params["w"].astype(jnp.float16)).astype(jnp.float32)
+        return 1e-7 * jnp.mean((outputs + params["b"] - y) ** 2)
+
+    report = check(loss)
+    assert report.ok and [each.path for each in report.tensors] == ["b", "w"]
+    lost, kept = report.tensors[1], report.tensors[0]
+    assert lost.own_error is not None and lost.own_error > 0.1
+    assert lost.words == f"in the model's own precision it is off by {lost.own_error:.0%}" and not kept.words
+
+
+def test_a_loop_whose_examples_end_at_their_own_times() -> None:
+    """Under vmap a while loop has a condition for each example; those that have ended stay as they are."""
+
+    def loss(params: Any, batch: Any) -> Any:
+        def times(x: Any, count: Any) -> Any:
+            return jax.lax.while_loop(lambda c: c[0] < count, lambda c: (c[0] + 1, 2 * c[1]), (0, jnp.ones(())))[1] * x
+
+        return jax.vmap(times)(batch[0] @ params["w"], jnp.arange(8) % 5).sum()
+
+    report = check(loss, {"w": PARAMS["w"]}, (X[:8], Y[:8]))
+    wanted = (X[:8].astype(np.float64) @ PARAMS["w"] * 2.0 ** (np.arange(8) % 5)).sum()
+    assert report.ok and report.loss["loss"] == pytest.approx(wanted, rel=1e-12)
+
+
 def test_a_loss_that_needs_its_whole_batch_gets_it() -> None:
     def loss(params: Any, batch: Any) -> Any:
         x, y = batch

@@ -50,6 +50,34 @@ def test_the_loss_rises_along_the_imaginary_part_and_falls_with_the_remedy() -> 
     assert after(gradient) > float(filtered(PARAMS, batch)) > after(jnp.conj(gradient))
 
 
+@jax.custom_vjp
+def conjugated_inside(z: Any) -> Any:
+    return z
+
+
+conjugated_inside.defvjp(lambda z: (z, None), lambda _, g: (jnp.conj(g),))
+
+HEALTHY = {
+    "the loss conjugates itself": lambda p, b: filtered({**p, "filter": conjugated_inside(p["filter"])}, b),
+    "no imaginary part is used": lambda p, b: filtered({**p, "filter": p["filter"].real + 0j}, b),
+    "it is not used at all": lambda p, b: jnp.mean((p["bias"] - b[1]) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_what_does_not_climb_is_not_accused(name: str) -> None:
+    setup = classifier(optax.adam(1e-3), batches(INPUTS, REAL), PARAMS, HEALTHY[name])
+    assert silent(ConjugateGradient().check(setup))
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+# optax accumulates in float32
+@pytest.mark.filterwarnings("ignore:Casting complex values to real", "ignore:Casting from complex to real")
+def test_accumulated_gradients(steps: int) -> None:
+    tx = optax.MultiSteps(optax.adam(1e-3), steps).gradient_transformation()
+    assert only(found(tx, ConjugateGradient())).where == "filter"
+
+
 def test_real_parameters_are_none_of_its_business() -> None:
     assert silent(ConjugateGradient().check(classifier(optax.sgd(0.1))))
     assert not any(map(np.iscomplexobj, jax.tree.leaves(classifier().params)))

@@ -9,7 +9,7 @@ import ipywidgets
 from nnwidgets.panels import Dashboard, GradientCheck
 from nnwidgets.panels._check_picture import picture
 from nnwidgets.panels._comms import all_widgets
-from nnwidgets.records import Command, GradientReport, History, TensorCheck
+from nnwidgets.records import Command, GradientReport, History, Notice, TensorCheck
 
 from ._made import gradient_report, texts
 
@@ -67,6 +67,46 @@ def test_the_picture_is_that_of_the_chosen_tensor():
     panel.update(history, ())
     chosen.value = "Conv_0/bias"
     assert "a corner of the loss: slope to the left 0.25, to the right 0.5" in texts(panel.widget)
+
+
+def test_the_tensor_that_was_chosen_stays_chosen():
+    panel, history = GradientCheck(), History()
+    panel.redraw = lambda: panel.update(history, ())
+    chosen = next(each for each in all_widgets(panel.widget) if isinstance(each, ipywidgets.Dropdown))
+    for choice, after in ((None, "Conv_0/kernel"), ("Dense_0/kernel", "Dense_0/kernel")):
+        history.add_gradient_report(gradient_report())
+        panel.update(history, ())
+        if choice:
+            chosen.value = choice
+            history.add_gradient_report(gradient_report())
+            panel.update(history, ())
+        assert chosen.value == after
+
+
+def test_a_check_that_fails_says_so_and_the_next_one_is_shown():
+    panel, history = GradientCheck(), History()
+    button = next(each for each in all_widgets(panel.widget) if isinstance(each, ipywidgets.Button))
+
+    def text():
+        panel.update(history, ())
+        return texts(panel.widget)
+
+    assert "Waits for a check" in text()
+    button.click()
+    assert "checking gradients" in text()
+    panel.notices = [Notice("gradcheck", "the parameters were donated <b>", "")]
+    assert "checking gradients" not in text() and "the parameters were donated &lt;b&gt;" in text()
+    button.click()
+    assert "checking gradients" in text(), "no failure is told twice"
+    history.add_gradient_report(gradient_report())
+    assert "1 kink, 1 wrong, 1 unreached of 4 tensors" in text() and "donated" not in text()
+
+
+def test_small_gradients_that_are_wrong_are_crosses_too():
+    drawn = picture(
+        TensorCheck("w", (2,), "wrong", 0.3, analytic=(1e-11, 2e-11), numeric=(1.5e-11, 2e-11), sampled=("0", "1"))
+    )
+    assert drawn.count("<path") == 1 and drawn.count('class="nnw-bad"') == 1
 
 
 def test_points_on_the_diagonal_lie_on_it():

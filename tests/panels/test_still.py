@@ -253,6 +253,13 @@ def test_one_that_fails_is_shown_and_ends_nothing(dashboard, notebook, monkeypat
     assert not dashboard.stills.due(False)
 
 
+def test_one_that_fails_at_once_leaves_one_live_output(dashboard, notebook, monkeypatch):
+    monkeypatch.setattr(_still_outputs, "still", lambda *told: 1 / 0)
+    dashboard._ipython_display_()
+    assert len(notebook) == 1
+    assert "The picture that stays in the notebook failed" in dashboard._controls._error.value
+
+
 def test_elsewhere_it_is_one_output(dashboard):
     data, _ = DisplayFormatter().format(dashboard)
     assert data["text/plain"] == repr(dashboard) and "image/png" not in data

@@ -18,11 +18,11 @@ from nnwidgets.records import Command
 
 @jax.custom_vjp
 def halved(x: jax.Array) -> jax.Array:
-    """The identity, whose rule gives half of the gradient."""
-    return x
+    """A product with one, whose rule gives half of the gradient."""
+    return 1 * x
 
 
-halved.defvjp(lambda x: (x, None), lambda _, g: (0.5 * g,))
+halved.defvjp(lambda x: (1 * x, None), lambda _, g: (0.5 * g,))
 
 INPUTS = np.random.default_rng(0).normal(size=(16, 6)).astype(np.float32)
 LABELS = (INPUTS.sum(-1) > 0).astype(np.int64)  # NumPy's own integers, as users have them
@@ -98,6 +98,26 @@ def test_what_fails_in_a_check_becomes_a_notice_and_the_run_goes_on(monkeypatch:
     session._desk.controls.send(Command("gradcheck", "quick"))
     assert session.run(3).step == 3
     assert [(each.source, each.message) for each in session.notices] == [("gradcheck", "no memory")]
+
+
+def test_one_that_fails_under_way_leaves_no_words_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = make()
+
+    def fail(*arguments: Any, told: Any, **options: Any) -> None:
+        told("checking gradients: compiling")
+        assert session.dashboard._status.message
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("nnwidgets.gradchecks.ObjectiveCheck.__call__", fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        session.gradcheck()
+    assert not session.dashboard._status.message
+
+
+@pytest.mark.parametrize("every", ["x", 0, -5, 2.5, True])
+def test_a_cadence_that_is_none(every: Any) -> None:
+    with pytest.raises(ValueError, match="gradcheck_every must be a number of steps of at least 1, or None; got"):
+        make(gradcheck_every=every)
 
 
 def test_an_unknown_tier_says_which_there_are() -> None:

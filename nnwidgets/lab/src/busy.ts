@@ -97,9 +97,16 @@ async function ask(kernel: Kernel.IKernelConnection): Promise<States | null> {
     content: {}
   });
   // the server passes it on two seconds after it was connected; a kernel that has no subshells does not answer
-  const reply = await Promise.race([kernel.sendControlMessage(request, true).done, later(15 * SECOND)]);
-  const id = (reply?.content as { subshell_id?: string } | undefined)?.subshell_id;
+  const made = kernel.sendControlMessage(request, true).done.then(reply => (reply.content as { subshell_id?: string }).subshell_id);
+  const end = (id: string | undefined): void => {
+    if (id && !kernel.isDisposed && kernel.supportsSubshells) {
+      kernel.requestDeleteSubshell({ subshell_id: id });
+    }
+  };
+  const id = await Promise.race([made, later(15 * SECOND)]);
   if (!id) {
+    // one that comes too late is not used
+    void made.then(end, () => undefined);
     return null;
   }
   const through = <T>(send: () => T): T => {
@@ -126,9 +133,7 @@ async function ask(kernel: Kernel.IKernelConnection): Promise<States | null> {
     comm.close();
     return states ? parsed(states) : null;
   } finally {
-    if (!kernel.isDisposed && kernel.supportsSubshells) {
-      kernel.requestDeleteSubshell({ subshell_id: id });
-    }
+    end(id);
   }
 }
 

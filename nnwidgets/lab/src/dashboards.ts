@@ -45,6 +45,11 @@ export class Dashboard {
     this.kernel?.disposed.connect(this.onConnection);
   }
 
+  /** Whether it was made for this very model. */
+  shows(model: EchoModel): boolean {
+    return this.model === model;
+  }
+
   /** The id of the root's model. */
   get root(): string {
     return this.model.get('root');
@@ -182,9 +187,13 @@ export class Dashboards {
 
   private remove(model: EchoModel): void {
     const id = model.get('root');
-    this.known.get(id)?.end();
-    this.known.delete(id);
-    this._changed.emit();
+    const dashboard = this.known.get(id);
+    // a second notebook of the same kernel has models of its own
+    if (dashboard?.shows(model)) {
+      dashboard.end();
+      this.known.delete(id);
+      this._changed.emit();
+    }
   }
 
   private touched(element: Element | null): void {

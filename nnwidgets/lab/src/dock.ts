@@ -67,6 +67,9 @@ export class Docks {
   /** Where a new dock goes. */
   area: Area = 'beside';
 
+  /** Whether each dashboard that comes is docked. */
+  dockNew = false;
+
   /** Dock a dashboard, or bring its dock to the front. */
   async dock(dashboard: Dashboard, restored = -Infinity): Promise<void> {
     const there = this.docks.find(each => each.dashboard === dashboard);
@@ -124,6 +127,9 @@ export class Docks {
         await dock.showDashboard(dashboard, this.name(dashboard));
         return;
       }
+    }
+    if (this.dockNew) {
+      await this.dock(dashboard);
     }
   }
 

@@ -48,16 +48,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     if (statusBar) {
       addStatus(statusBar, dashboards, notebooks, dashboard => void docks.reveal(dashboard));
     }
-    let dockNew = false;
-    dashboards.added.connect((_, dashboard) => {
-      if (dockNew) {
-        void docks.dock(dashboard);
-      }
-    });
     void settings?.load(ID).then(loaded => {
       const apply = (): void => {
         docks.area = loaded.get('dockArea').composite as Area;
-        dockNew = Boolean(loaded.get('dockNew').composite);
+        docks.dockNew = Boolean(loaded.get('dockNew').composite);
       };
       loaded.changed.connect(apply);
       apply();
