@@ -157,6 +157,7 @@ def test_each_dashboard_is_docked_where_the_settings_say_so(chromium: Browser, l
     settings = lab.home / "settings" / "nnwidgets" / "plugin.jupyterlab-settings"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text('{"dockNew": true}', encoding="utf-8")
+    (lab.notebooks / "theirs.py").write_text(FILE, encoding="utf-8")
     try:
         with one_page(chromium, lab) as notebook:
             notebook.open([MAKES, CELLS[1]], name="docked.ipynb")
