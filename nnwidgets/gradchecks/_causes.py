@@ -200,6 +200,9 @@ def _derivatives(eqn: Any) -> Derivatives | None:
     def as_written(values: list[Any]) -> list[Any]:
         return Replay(open_stops)(body, values)[0]  # pyright: ignore[reportArgumentType]
 
+    def unrounded(values: list[Any]) -> list[Any]:
+        return Replay(_unrounded)(body, values)[0]  # pyright: ignore[reportArgumentType]
+
     def forward(inputs: list[Any], tangents: list[Any]) -> Any:
         primals = [inputs[i] for i in floats]
         return jax.jvp(lambda moved: chosen(as_written, inputs, moved), (primals,), (tangents,))[1]
@@ -210,9 +213,7 @@ def _derivatives(eqn: Any) -> Derivatives | None:
     exact = _traced(function(as_written), inputs, cotangents)
     tangent = _traced(forward, inputs, tangents)
     rounds = any(each.primitive.name in _ROUNDING for each in equations(body))
-    straight = (
-        _traced(function(lambda values: Replay(_unrounded)(body, values)[0]), inputs, cotangents) if rounds else None
-    )
+    straight = _traced(function(unrounded), inputs, cotangents) if rounds else None
     return own and Derivatives(floats, outputs, own, exact, tangent, _flat(tangent, len(floats)), straight)
 
 
@@ -309,10 +310,10 @@ def _apart(own: list[Any], exact: list[Any]) -> Any:
 
 
 def _rule_check(eqn: Any, known: Derivatives, numbers: np.ndarray, tolerance: Tolerance) -> RuleCheck:
-    # (..., inputs, 5), one for each iteration of the loops round it
+    # (..., inputs, 5), one for each iteration of the loops round it; NaN in a branch that was not taken
     numbers, least = numbers.reshape(-1, *numbers.shape[-2:]), 10 * tolerance.forward
-    whole = numbers[:, 0, 0]
-    error = float(np.nanmax(whole)) if np.isfinite(whole).any() else None
+    numbers = numbers[np.isfinite(numbers[:, 0, 0])]
+    error = float(numbers[:, 0, 0].max()) if len(numbers) else None
     wrong = error is not None and error > least
     defined = getattr(call_body(eqn).jaxpr.debug_info, "func_src_info", None)  # pyright: ignore[reportOptionalMemberAccess]
     source = source_of(eqn)

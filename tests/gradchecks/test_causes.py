@@ -323,6 +323,17 @@ def test_a_surrogate_that_points_the_other_way_is_wrong(name: str) -> None:
     assert [each.verdict for each in report.tensors] == ["wrong", "ok"]
 
 
+def test_a_surrogate_in_a_branch_that_is_not_taken_each_time() -> None:
+    def loss(x: Any) -> Any:
+        def step(carry: Any, each: Any) -> Any:
+            return carry + jax.lax.cond(each > 0.5, lambda z: rounded(7 * z), jnp.sin, each), None
+
+        return jax.lax.scan(step, jnp.float32(0), x)[0]
+
+    report = gradcheck(loss, X + 0.03)
+    assert report.verdict("x") == "surrogate" and all(rule.surrogate for rule in wrong(report))
+
+
 def test_learned_steps_by_the_rule_of_their_authors() -> None:
     """Esser et al., Learned Step Size Quantization (2020), equation 3: the derivative if rounding had the slope 1."""
 
