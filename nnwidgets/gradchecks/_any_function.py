@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -120,7 +120,7 @@ def gradcheck(
     report = Check(function).run(tensors, tier=tier, coordinates=coordinates, seed=seed)
     notes = [f"no derivative with respect to {each}" for each in integers]
     if grad is not None and report.suspects:
-        notes += _other_argument(fn, grad, args, names, chosen)
+        notes += _mistaken_for(fn, grad, args, names, chosen)
     return replace(report, notes=(*report.notes, *notes))
 
 
@@ -182,7 +182,7 @@ def _shapes(tree: Any) -> list[str]:
     return [str(list(jnp.shape(leaf))) for leaf in jax.tree.leaves(tree) if _is_float(leaf)]
 
 
-def _other_argument(
+def _mistaken_for(
     fn: Callable[..., Any], grad: Callable[..., Any], args: tuple, names: list[str], chosen: list[int]
 ) -> list[str]:
     """Whether a gradient written by hand is right, but with respect to another argument of the same shape, or conjugated."""
@@ -198,8 +198,12 @@ def _other_argument(
             # no reverse mode, or several results: then there is no hint
             continue
         if i in chosen:
-            if all(np.allclose(np.conj(a), b, rtol=1e-3, atol=1e-6) for a, b in zip(found, right, strict=True)):
+            if any(map(np.iscomplexobj, found)) and _alike(map(np.conj, found), right):
                 return ["it is the conjugate of what jax.grad gives, dL/dx - i dL/dy"]
-        elif all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(found, right, strict=True)):
+        elif _alike(found, right):
             return [f"it is the gradient with respect to {names[i]!r}, not to {names[chosen[0]]!r}: type argnums={i}"]
     return []
+
+
+def _alike(found: Iterable[Any], right: Iterable[Any]) -> bool:
+    return all(np.allclose(one, other, rtol=1e-3, atol=1e-6) for one, other in zip(found, right, strict=True))
