@@ -103,10 +103,29 @@ def test_a_penalty_that_is_declared_and_not_added() -> None:
 
 @jax.custom_vjp
 def doubled(x: Any) -> Any:
+    return 1 * x
+
+
+doubled.defvjp(lambda x: (1 * x, None), lambda _, grad: (2 * grad,))
+
+
+@jax.custom_vjp
+def clipped(x: Any) -> Any:
     return x
 
 
-doubled.defvjp(lambda x: (x, None), lambda _, grad: (2 * grad,))
+clipped.defvjp(lambda x: (x, None), lambda _, grad: (jnp.clip(grad, -1e-3, 1e-3),))
+
+
+def test_a_gradient_of_the_data_that_is_another_on_purpose() -> None:
+    def loss(params: Any, batch: Any) -> Any:
+        logits = clipped(outputs_of(params, batch[0]))
+        data = optax.softmax_cross_entropy_with_integer_labels(logits, batch[1]).mean()
+        return data + 0.01 * squares(params), {"penalty": 0.01 * squares(params)}
+
+    found = Regularization(steps=0).run(session(loss).lab())
+    assert found.numbers["data_gradient"] == "surrogate"
+    assert "is surrogate: " in repr(found) and "the data's gradient is right" not in repr(found)
 
 
 def test_a_gradient_of_the_data_that_is_wrong() -> None:

@@ -120,11 +120,13 @@ class Regularization:
             lab.params, lab.state, lab.batches[0], key, examples=None, told=lab.tell
         )
         errors = [each.error for each in report.tensors if each.error is not None]
-        numbers = {"data_gradient": "ok" if report.ok else "wrong", "data_gradient_error": max(errors, default=0.0)}
         bad = [each for each in report.suspects if each.verdict in ("wrong", "non-finite")]
-        if bad:
-            words = f"Without the penalty the gradient of {bad[0].path} is {bad[0].verdict}: {report.headline}."
-            return [Told("wrong", words)], numbers
+        first = next(iter((*bad, *report.suspects)), None)
+        verdict = "ok" if first is None else "wrong" if bad else first.verdict
+        numbers = {"data_gradient": verdict, "data_gradient_error": max(errors, default=0.0)}
+        if first is not None:
+            words = f"Without the penalty the gradient of {first.path} is {first.verdict}: {report.headline}."
+            return [Told("wrong" if bad else "ok", words)], numbers
         words = (
             f"Without the penalty the data's gradient is right (largest relative error {max(errors, default=0.0):.1g})."
         )
