@@ -20,6 +20,15 @@ _IDLE = """() => {
     const kernel = panel && panel.sessionContext && panel.sessionContext.session && panel.sessionContext.session.kernel;
     return kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
 }"""
+# Once there and back: what is sent to a kernel that only just says "idle" may be lost (ipykernel 7 and its server).
+_ANSWERS = """async patience => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const late = () => new Promise(resolve => setTimeout(() => resolve(null), 5000));
+    for (const end = Date.now() + patience; Date.now() < end; ) {
+        if (await Promise.race([kernel.requestKernelInfo(), late()])) return true;
+    }
+    return false;
+}"""
 _START = """index => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     notebook.activeCellIndex = index;
@@ -60,6 +69,7 @@ class Notebook:
         self.page.goto(self.lab.address(name), wait_until="domcontentloaded")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=PATIENCE * 1000)
         self.page.wait_for_function(_IDLE, timeout=PATIENCE * 1000)
+        assert self.page.evaluate(_ANSWERS, PATIENCE * 1000), "the kernel does not answer"
 
     def busy(self, cell: int) -> bool:
         """Whether the cell is running: its prompt is ``[*]``.
