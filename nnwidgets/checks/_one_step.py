@@ -93,4 +93,4 @@ def _norms(grads: dict[str, Any]) -> dict[str, float]:
 
 
 def _any(tree: Any) -> bool:
-    return any(bool(np.any(as_real(leaf))) for leaf in jax.tree.leaves(tree))
+    return any(bool(np.any(leaf)) for leaf in jax.tree.leaves(tree))

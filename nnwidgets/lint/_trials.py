@@ -59,7 +59,7 @@ class Trials:
 
     def sample(self, tree: Any) -> list[Array]:
         """What is compared of each leaf of a tree: all of it, or an even choice."""
-        return [np.asarray(_chosen(jnp.ravel(as_real(leaf))), np.float64) for leaf in jax.tree.leaves(tree)]
+        return [_chosen(np.ravel(as_real(leaf))).astype(np.float64) for leaf in jax.tree.leaves(tree)]
 
     def once(
         self, grads: Any, *, count: int | None = None, params: Any = None, opt_state: Any = None

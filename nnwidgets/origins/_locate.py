@@ -71,6 +71,8 @@ def _located(question: Question) -> NanReport:
         )
     tape = record(question.closed, question.inputs, question.labels)
     notes = ["a loop was too long to be looked into; it stands as one operation"] if tape.folded else []
+    if tape.uneven:
+        notes.append("a loop whose examples end at their own times was not looked into; it stands as one operation")
     results = [each.array for each in tape.outputs]
     bad = _bad(results)
     if bad:

@@ -9,7 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnwidgets.trace import ClosedJaxpr, Frame, call_body, frames, is_literal, is_transposed, scan_counts, scopes
+from nnwidgets.trace import (
+    ClosedJaxpr,
+    Frame,
+    call_body,
+    ends_by_example,
+    frames,
+    is_literal,
+    is_transposed,
+    scan_counts,
+    scopes,
+)
 
 from ._tape import MOVES, SLICE, STACK, Step, Tape, Value
 from ._values import MOVED, Values, evaluate, evaluate_loop
@@ -135,9 +145,12 @@ def _border(
 
 
 def _while(tape: Tape, eqn: Any, values: list[Value], here: _Place) -> list[Value] | None:
-    """The loop's outputs, unrolled; None if it is too long, or needs what is no array."""
+    """The loop's outputs, unrolled; None if it is too long, needs what is no array, or ends at another time by example."""
     inputs = [each.array for each in values]
     if any(each is None for each in inputs):
+        return None
+    if ends_by_example(eqn):
+        tape.uneven += 1
         return None
     inner, length = evaluate_loop(eqn, inputs)
     body, tested, constants = eqn.params["body_jaxpr"], eqn.params["cond_nconsts"], eqn.params["body_nconsts"]

@@ -103,9 +103,11 @@ class Tape:
         outputs: of the program.
         steps: the operations, in the order in which they ran.
         folded: how many loops were too long to be unrolled.
+        uneven: how many were not unrolled because their examples end at their own times.
     """
 
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     folded: int = 0
+    uneven: int = 0

@@ -10,6 +10,7 @@ from ._plan import Probe as Probe
 from ._plan import make_plan as make_plan
 from ._snapshot import PerLayer as PerLayer
 from ._snapshot import Snapshot as Snapshot
+from ._statistics import leaf_norms as leaf_norms
 from ._statistics import norms as norms
 from ._statistics import statistics as statistics
 from ._statistics import tensor_norms as tensor_norms

@@ -53,6 +53,11 @@ def update_ratio(snapshot: Snapshot) -> dict[str, PerLayer]:
     }
 
 
+def leaf_norms(tree: Any) -> jax.Array:
+    """Euclidean norm of each leaf of a tree, in its order; float32 (leaves,)."""
+    return jnp.stack([jnp.linalg.norm(as_real(leaf).astype(jnp.float32).reshape(-1)) for leaf in jax.tree.leaves(tree)])
+
+
 def tensor_norms(grads: Any, updates: Any, params: Any) -> jax.Array:
     """Euclidean norms per tensor, as cheaply as possible: for an optimizer that runs inside a user's own program.
 

@@ -14,6 +14,7 @@ from ._jax import Frame as Frame
 from ._jax import bind as bind
 from ._jax import call_body as call_body
 from ._jax import custom_rule_name as custom_rule_name
+from ._jax import ends_by_example as ends_by_example
 from ._jax import frames as frames
 from ._jax import inner_programs as inner_programs
 from ._jax import is_key as is_key

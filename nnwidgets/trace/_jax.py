@@ -107,6 +107,11 @@ def _is_call(eqn: Any) -> bool:
     return eqn.primitive.name.startswith(("jit", "pjit", "closed_call", "core_call", "custom_", "remat", "checkpoint"))
 
 
+def ends_by_example(loop: Any) -> bool:
+    """Whether a while loop has a condition for each example, as vmap makes it: those that have ended stay as they are."""
+    return bool(loop.params["cond_jaxpr"].out_avals[0].shape)
+
+
 def inner_programs(eqn: Any) -> list[Any]:
     """The jaxprs among the parameters of an equation."""
     values = [inner for each in eqn.params.values() for inner in (each if isinstance(each, (tuple, list)) else (each,))]

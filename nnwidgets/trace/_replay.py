@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ._jax import ClosedJaxpr, bind, call_body, is_literal, scan_counts
+from ._jax import ClosedJaxpr, bind, call_body, ends_by_example, is_literal, scan_counts
 from ._program import Address
 
 Place = tuple[Address, int]
@@ -88,9 +88,9 @@ class Replay:
         def body(carried: tuple) -> tuple:
             inner: Notes = {}
             results = self._evaluate(eqn.params["body_jaxpr"], [*consts, *carried[0]], (*here, 1), inner)
-            # under vmap each example has a condition of its own, along leading axes: those that have ended stay as they are
-            if jnp.ndim(goes := wanted(carried[0])):
-                chosen = zip(results, carried[0], strict=True)
+            if ends_by_example(eqn):
+                # the examples lie along the leading axes
+                goes, chosen = wanted(carried[0]), zip(results, carried[0], strict=True)
                 results = [
                     jnp.where(jax.lax.expand_dims(goes, range(goes.ndim, jnp.ndim(new))), new, old)
                     for new, old in chosen

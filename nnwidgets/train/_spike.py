@@ -12,8 +12,8 @@ import numpy.typing as npt
 import optax
 
 from nnwidgets.objective import Objective
+from nnwidgets.probes import leaf_norms
 from nnwidgets.records import Spike
-from nnwidgets.trace import as_real
 
 from ._past import Past
 from ._timeline import Timeline
@@ -91,9 +91,7 @@ def look_into(
     )
 
 
-@jax.jit
-def _norms(grads: Any) -> jax.Array:
-    return jnp.stack([jnp.linalg.norm(jnp.ravel(as_real(leaf)).astype(jnp.float32)) for leaf in jax.tree.leaves(grads)])
+_norms = jax.jit(leaf_norms)
 
 
 def _examples(objective: Objective, at: Any, batch: Any, rng: jax.Array) -> np.ndarray | None:

@@ -117,24 +117,25 @@ def clipped(x: Any) -> Any:
 clipped.defvjp(lambda x: (x, None), lambda _, grad: (jnp.clip(grad, -1e-3, 1e-3),))
 
 
-def test_a_gradient_of_the_data_that_is_another_on_purpose() -> None:
+def judged(rule: Any) -> Any:
+    """What is said of a loss with a penalty, whose logits go through a rule of their own."""
+
     def loss(params: Any, batch: Any) -> Any:
-        logits = clipped(outputs_of(params, batch[0]))
+        logits = rule(outputs_of(params, batch[0]))
         data = optax.softmax_cross_entropy_with_integer_labels(logits, batch[1]).mean()
         return data + 0.01 * squares(params), {"penalty": 0.01 * squares(params)}
 
-    found = Regularization(steps=0).run(session(loss).lab())
+    return Regularization(steps=0).run(session(loss).lab())
+
+
+def test_a_gradient_of_the_data_that_is_another_on_purpose() -> None:
+    found = judged(clipped)
     assert found.numbers["data_gradient"] == "surrogate"
     assert "is surrogate: " in repr(found) and "the data's gradient is right" not in repr(found)
 
 
 def test_a_gradient_of_the_data_that_is_wrong() -> None:
-    def loss(params: Any, batch: Any) -> Any:
-        logits = doubled(outputs_of(params, batch[0]))
-        data = optax.softmax_cross_entropy_with_integer_labels(logits, batch[1]).mean()
-        return data + 0.01 * squares(params), {"penalty": 0.01 * squares(params)}
-
-    found = Regularization(steps=0).run(session(loss).lab())
+    found = judged(doubled)
     assert found.verdict == "wrong", found
     assert "Without the penalty the gradient of" in found.answer
 

@@ -92,6 +92,23 @@ def test_a_loop_in_a_loop() -> None:
     assert (report.forward.iteration, report.forward.line) == ((1, 2), line_of(loss, "# inner"))
 
 
+def test_a_while_loop_whose_examples_end_at_their_own_times_stands_as_one_operation() -> None:
+    """As vmap makes it: unrolled, the examples that have ended would go on, and be blamed."""
+
+    def loss(x: Any) -> Any:
+        def steps(each: Any, count: Any) -> Any:
+            carry = (0, jax.lax.stop_gradient(each))
+            return jax.lax.while_loop(lambda c: c[0] < count, lambda c: (c[0] + 1, jnp.log(c[1])), carry)[1] * each
+
+        return jax.vmap(steps)(x, jnp.array([0, 0, 4])).sum()
+
+    report = nnw.nan_origin(loss, jnp.full(3, 3.0))
+    assert report.forward is not None and report.forward.what == "while"
+    assert (
+        "a loop whose examples end at their own times was not looked into; it stands as one operation" in report.notes
+    )
+
+
 def test_a_while_loop_is_looked_into() -> None:
     def value(x: Any) -> Any:
         def body(carry: Any) -> Any:

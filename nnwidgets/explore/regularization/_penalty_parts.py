@@ -15,6 +15,7 @@ from nnwidgets.lint._parts import before
 from nnwidgets.lint._penalties import is_penalty, sizes
 from nnwidgets.lint._terms import Term, find_terms, value_function
 from nnwidgets.objective import Objective
+from nnwidgets.probes import leaf_norms
 from nnwidgets.trace import as_real
 
 from .._values import once_a_program
@@ -155,13 +156,11 @@ def look(setup: Setup) -> Callable[[Any, Any, Any, Any], Sizes]:
         (of_data,), (of_penalty,) = back((one, none)), back((none, one))
         both = zip(jax.tree.leaves(of_penalty), jax.tree.leaves(params), strict=True)
         products = [jnp.vdot(as_real(g).astype(jnp.float32), as_real(w).astype(jnp.float32)) for g, w in both]
-        return Sizes(data, penalty, _norms(of_data), _norms(of_penalty), jnp.stack(products), _norms(params) ** 2)
+        return Sizes(
+            data, penalty, leaf_norms(of_data), leaf_norms(of_penalty), jnp.stack(products), leaf_norms(params) ** 2
+        )
 
     return measure
-
-
-def _norms(tree: Any) -> jax.Array:
-    return jnp.stack([jnp.linalg.norm(as_real(leaf).astype(jnp.float32).reshape(-1)) for leaf in jax.tree.leaves(tree)])
 
 
 def strengths(sizes: Sizes) -> np.ndarray | None:
